@@ -1,0 +1,1 @@
+"""Recordings and datasets behind one protocol."""

@@ -1,0 +1,1 @@
+"""Metrics, replay without DDS, reports."""

@@ -1,0 +1,1 @@
+"""Rotations, rigid and similarity motions, cameras and triangulation: batched, in NumPy, tested by laws."""

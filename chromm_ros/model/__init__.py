@@ -1,0 +1,1 @@
+"""The network: Pi3X's scene branch, Multi-HMR's human branch and CHROMM's heads."""

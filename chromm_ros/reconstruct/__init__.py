@@ -1,0 +1,1 @@
+"""From the network's per-frame predictions to one world: track, associate, fuse, scale, stitch."""

@@ -1,0 +1,1 @@
+"""From single frames to windows: synchroniser, sliding window, worker thread. No ROS, no torch."""

@@ -1,0 +1,1 @@
+"""A synthetic world with exact ground truth."""

@@ -1,0 +1,1 @@
+"""The stages of training, as data for one loop."""

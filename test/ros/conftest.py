@@ -2,7 +2,6 @@
 
 import itertools
 import os
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,9 +11,9 @@ _DOMAINS = itertools.count(os.getpid() * 7)
 
 
 @pytest.fixture(autouse=True)
-def ros_domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+def ros_domain(monkeypatch: pytest.MonkeyPatch) -> int:
     """Set ROS_DOMAIN_ID for this process and those that it starts; 1..100 are free of clashes with ephemeral ports."""
     domain = 1 + next(_DOMAINS) % 100
     monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    yield domain
+    return domain

@@ -1,1 +1,0 @@
-"""Metrics, replay without DDS, reports."""

@@ -1,1 +1,0 @@
-"""A synthetic world with exact ground truth."""

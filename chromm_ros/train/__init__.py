@@ -1,1 +1,0 @@
-"""The stages of training, as data for one loop."""

@@ -1,0 +1,133 @@
+"""One camera's way from messages to frames: decode, rectify, stamp, intrinsics. No ROS node in it, so tests feed it by hand."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from chromm_ros.errors import InputError
+from chromm_ros.records import Frame
+from chromm_ros.ros.calibration import Calibration, calibration_from_info, is_rectified_topic
+from chromm_ros.ros.images import Rgb, rgb_from_compressed, rgb_from_image
+from chromm_ros.ros.rectify import Rectifier
+
+HOLD_NS = 1_000_000_000
+"""How long the first images wait for the first CameraInfo where somebody publishes one."""
+
+
+@dataclass
+class CameraInput:
+    """Turns the messages of one camera into frames; what it must refuse it counts and says in one sentence."""
+
+    name: str
+    """Name of the camera."""
+    say: Callable[[str, str], None]
+    """Called as `say(kind, sentence)` about a refused image or calibration; `kind` (`image`, `calibration`) is for throttling."""
+    rectify: bool = True
+    """Whether unrectified images of a distorted lens are rectified."""
+    offset_ns: int = 0
+    """Added to every stamp."""
+    topic: str = ""
+    """Topic of the images; its name tells whether they are rectified already."""
+    expects_info: bool = False
+    """Whether somebody publishes a CameraInfo: then the first images wait for it."""
+    received: int = 0
+    """Images that arrived."""
+    refused: int = 0
+    """Images that could not be used."""
+    calibration: Calibration | None = None
+    """Calibration of the last image, None where there is none."""
+    _info: Any = None
+    _info_key: tuple[Any, ...] | None = None
+    _rectifier: Rectifier | None = None
+    _size: tuple[int, int] | None = None
+    _held: deque[tuple[int, Any]] = field(default_factory=lambda: deque(maxlen=30))
+
+    def on_info(self, message: Any) -> list[Frame]:
+        """Take a sensor_msgs/CameraInfo; returns the frames that waited for the first one."""
+        key = (message.width, message.height, message.distortion_model, *message.d, *message.k, *message.p)
+        key += (
+            message.binning_x,
+            message.binning_y,
+            message.roi.x_offset,
+            message.roi.y_offset,
+            message.roi.width,
+            message.roi.height,
+        )
+        if key != self._info_key:
+            if self._info_key is not None:
+                self.say("calibration", f"{self.name}: the calibration has changed, later images use the new one")
+            self._info, self._info_key, self._size = message, key, None
+        return self._release()
+
+    def on_image(self, message: Any, now_ns: int) -> list[Frame]:
+        """Take a sensor_msgs/Image or CompressedImage; usually returns its frame, no frame where it is refused or waits.
+
+        Args:
+            message: the image.
+            now_ns: monotonic time of arrival.
+        """
+        self.received += 1
+        if self._info is None and self.expects_info:
+            self._held.append((now_ns, message))
+            if now_ns - self._held[0][0] < HOLD_NS:
+                return []
+            self.expects_info = False
+            self.say(
+                "calibration", f"{self.name}: no camera_info came within {HOLD_NS / 1e9:g} s of the first image, going on without"
+            )
+            return self._release()
+        return self._frames(message)
+
+    def forget(self) -> None:
+        """Drop what waits and what was learnt of the calibration, for a new activation."""
+        self._held.clear()
+        self._info = self._info_key = self._size = self.calibration = self._rectifier = None
+
+    def _release(self) -> list[Frame]:
+        messages = [message for _, message in self._held]
+        self._held.clear()
+        return [frame for message in messages for frame in self._frames(message)]
+
+    def _frames(self, message: Any) -> list[Frame]:
+        try:
+            return [self._frame(message)]
+        except InputError as error:
+            self.refused += 1
+            self.say("image", f"{self.name}: {error}")
+            return []
+
+    def _frame(self, message: Any) -> Frame:
+        image = rgb_from_compressed(message) if hasattr(message, "format") else rgb_from_image(message)
+        stamp = message.header.stamp
+        stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+        image, intrinsics = self._calibrated(image)
+        return Frame(
+            camera=self.name,
+            stamp_ns=stamp_ns + self.offset_ns if stamp_ns else 0,  # 0 says "not stamped" and must stay so
+            image=image,
+            intrinsics=intrinsics,
+            frame_id=message.header.frame_id,
+        )
+
+    def _calibrated(self, image: Rgb) -> tuple[Rgb, Any]:
+        size = (image.shape[1], image.shape[0])
+        if self._info is not None and size != self._size:
+            self._calibrate(size)
+        if self.calibration is None:
+            return image, None
+        if self._rectifier is None:
+            return image, self.calibration.intrinsics
+        return self._rectifier(image), self._rectifier.intrinsics
+
+    def _calibrate(self, size: tuple[int, int]) -> None:
+        self._size, self.calibration, self._rectifier = size, None, None
+        try:
+            self.calibration = calibration_from_info(self._info, size, rectified=is_rectified_topic(self.topic))
+        except InputError as error:
+            self.say("calibration", f"{self.name}: {error}; the camera counts as uncalibrated")
+            return
+        if self.rectify and self.calibration is not None and self.calibration.distortion:
+            self._rectifier = Rectifier(self.calibration)

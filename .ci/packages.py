@@ -67,7 +67,7 @@ def torch_index() -> list[str]:
     index = os.environ.get("TORCH_INDEX")
     if index is None:
         try:
-            urllib.request.urlopen(TORCH_CPU_INDEX, timeout=3).close()  # noqa: S310 - a constant https address
+            urllib.request.urlopen(TORCH_CPU_INDEX, timeout=3).close()
         except OSError:
             return []
         index = TORCH_CPU_INDEX

@@ -1,0 +1,174 @@
+"""The network as the rest of the package sees it: windows in, predictions out, on whatever device there is.
+
+One thread at a time: the features kept between calls belong to it.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TypeAlias
+from weakref import ReferenceType, ref
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chromm_ros.errors import ConfigError
+from chromm_ros.model.checkpoint import load_weights
+from chromm_ros.model.chromm import ChrommOutput, Features, Picking
+from chromm_ros.model.config import ModelOptions
+from chromm_ros.model.initialise import untrained
+from chromm_ros.model.inputs import Batch, InputMaker
+from chromm_ros.records import Frame, FrameSet, Prediction, Window
+
+
+Look: TypeAlias = Callable[[Batch, list[int]], Features]
+"""Encodes some of the frames of a batch, by index."""
+
+
+class Predictor:
+    """Loads the network and runs it.
+
+    Args:
+        options: what the user set.
+
+    Raises:
+        ConfigError: if the device does not exist here.
+        FileError: if the checkpoint cannot be read or does not fit.
+    """
+
+    weights: str
+    """Name of the weights; `untrained` says that the people are not to be believed."""
+
+    def __init__(self, options: ModelOptions) -> None:
+        self._device = find_device(options.device)
+        self._half = options.precision == "bfloat16" or (options.precision == "auto" and self._device.type == "cuda")
+        config = options.network()
+        self.network = untrained(config, options.seed)
+        self.weights = "untrained"
+        if options.checkpoint:
+            self.weights = load_weights(self.network, options.checkpoint)
+        self.network.to(self._device)
+        if options.compile:
+            for blocks in (self.network.scene.encoder, self.network.scene.decoder, self.network.human.backbone):
+                blocks.compile(dynamic=True)
+        self._picking = Picking(options.score_min, options.nms, options.max_people)
+        self._make = InputMaker(config.scene.pixels, config.human.image_size, exact=options.exact_resize)
+        self._cache: FeatureCache | None = FeatureCache() if options.cache_features else None
+
+    @property
+    def device(self) -> str:
+        """Where the network runs, for example `cuda:0` or `cpu`."""
+        return str(self._device)
+
+    def gpu_mb(self) -> float:
+        """Memory that torch holds on the GPU, megabytes; 0 on a CPU."""
+        return torch.cuda.memory_reserved(self._device) / 1e6 if self._device.type == "cuda" else 0.0
+
+    def prepare(self, window: Window) -> Batch:
+        """Resize the frames that are present (on the CPU) and collect what is known of them."""
+        return self._make(window)
+
+    @torch.inference_mode()
+    def infer(self, batch: Batch) -> Prediction:
+        """Run the network; returns when the device is done."""
+        views = batch.views.to(self._device)
+        size = (batch.scene_images.shape[2], batch.scene_images.shape[3])
+        with self._autocast():
+            features = self._encode(batch)
+            output = self.network.decode(features, views, size, self._picking)
+        prediction = to_prediction(batch, output, self._device)
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return prediction
+
+    def warm_up(self, views: int, steps: int, width: int, height: int) -> None:
+        """Run once on images without content, so that the first real window does not pay for allocation and compilation."""
+        image = np.full((height, width, 3), 127, np.uint8)
+        sets = tuple(
+            FrameSet(0, step, step, 0, tuple(Frame(f"camera{view}", step, image) for view in range(views)))
+            for step in range(steps)
+        )
+        self.infer(self.prepare(Window(0, 0, tuple(f"camera{view}" for view in range(views)), sets)))
+
+    def _encode(self, batch: Batch) -> Features:
+        if self._cache is None:
+            return self._look(batch, list(range(len(batch.frames))))
+        return self._cache(batch, self._look)
+
+    def _look(self, batch: Batch, which: list[int]) -> Features:
+        scene = batch.scene_images[which].to(self._device, non_blocking=True).float() / 255
+        human = batch.human_images[which].to(self._device, non_blocking=True).float() / 255
+        return self.network.encode(scene, human)
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        return torch.autocast(self._device.type, torch.bfloat16) if self._half else nullcontext()
+
+
+class FeatureCache:
+    """Features of the last window's frames: encoders look at single frames, so windows that overlap share them.
+
+    Keyed by the frame object itself (not by camera and stamp, which two recordings may share) and by the size of the input. It holds what
+    the newest window needs and nothing else.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[int, int, int], tuple[ReferenceType[Frame], Tensor, Tensor]] = {}
+
+    def __call__(self, batch: Batch, look: Look) -> Features:
+        """Features of the batch's frames; `look` is asked for those that are new."""
+        size = (batch.scene_images.shape[2], batch.scene_images.shape[3])
+        new = [index for index, frame in enumerate(batch.frames) if not self._holds(frame, size)]
+        if new:
+            seen = look(batch, new)
+            for place, index in enumerate(new):
+                frame = batch.frames[index]
+                self._kept[(id(frame), *size)] = (ref(frame), seen.scene[place], seen.human[place])
+        self._kept = {(id(frame), *size): self._kept[(id(frame), *size)] for frame in batch.frames}
+        _, scene, human = zip(*self._kept.values(), strict=True)
+        return Features(torch.stack(scene), torch.stack(human))
+
+    def _holds(self, frame: Frame, size: tuple[int, int]) -> bool:
+        kept = self._kept.get((id(frame), *size))
+        return kept is not None and kept[0]() is frame
+
+
+def to_prediction(batch: Batch, output: ChrommOutput, device: torch.device) -> Prediction:
+    """The network's output as the record that leaves `model`."""
+    scene, bodies, found = output.scene, output.bodies, output.found
+    return Prediction(
+        step=batch.step.to(device),
+        view=batch.view.to(device),
+        image_size=batch.views.image_size.to(device).long(),
+        intrinsics=output.intrinsics,
+        world_from_cam=scene.world_from_cam[0],
+        points=scene.local_points[0],
+        confidence=scene.confidence[0].sigmoid(),
+        colors=batch.scene_images.to(device).permute(0, 2, 3, 1),
+        human_mask=output.mask.sigmoid(),
+        metric_scale=float(scene.metric[0]),
+        person_frame=found.image,
+        person_score=found.score,
+        person_token=output.token,
+        head_pixel=output.head_pixel,
+        pelvis_pixel=output.pelvis_pixel,
+        head_position=output.head_position,
+        rotations=bodies.rotations,
+        betas=bodies.betas,
+        expression=bodies.expression,
+    )
+
+
+def find_device(name: str) -> torch.device:
+    """The device that `auto`, `cpu` or `cuda:N` names.
+
+    Raises:
+        ConfigError: if it is not there, listing the ones that are.
+    """
+    there = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    if name == "auto":
+        return torch.device(there[min(1, len(there) - 1)])
+    if name == "cuda" and len(there) > 1:
+        return torch.device("cuda:0")
+    if name not in there:
+        raise ConfigError(f"device is {name!r}, expected auto or one of those of this machine: {', '.join(there)}")
+    return torch.device(name)

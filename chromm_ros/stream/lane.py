@@ -11,7 +11,7 @@ _INTERVALS = 9
 """Intervals of which the median is the period: lost frames and jitter are outvoted, a new rate is learnt within five frames."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Entry:
     """A frame that waits."""
 
@@ -108,14 +108,13 @@ class Lane:
         best = min(inside, key=lambda entry: abs(entry.frame.stamp_ns - slot.centre_ns), default=None)
         over_ns = max(slot.closes_ns, best.frame.stamp_ns) if best else slot.closes_ns
         self.closed_ns = max(self.closed_ns, over_ns)
-        gone = self.drop_until(over_ns)
-        self.counters.skipped += gone - (best is not None)
+        while self.waiting and self.waiting[0].frame.stamp_ns <= over_ns:
+            entry = self.waiting.popleft()
+            entry.waiting = False
+            self.counters.skipped += entry is not best
         return best
 
-    def drop_until(self, stamp_ns: int) -> int:
-        """Remove the frames up to this stamp and return how many they were."""
-        count = 0
-        while self.waiting and self.waiting[0].frame.stamp_ns <= stamp_ns:
-            self.waiting.popleft().waiting = False
-            count += 1
-        return count
+    def drop(self, entry: Entry) -> None:
+        """Remove this entry."""
+        self.waiting.remove(entry)
+        entry.waiting = False

@@ -212,7 +212,7 @@ class FrameSync:
         """
         asked, shortest = _ns(self._config.tolerance_s), self._shortest_ns()
         if shortest is None:
-            return asked or _START_TOLERANCE_NS
+            return min(asked, _START_TOLERANCE_NS) or _START_TOLERANCE_NS
         if asked and 2 * asked < shortest:
             return asked
         return shortest // 2 if self._config.reference else int(_AUTO_SHARE * shortest)
@@ -296,13 +296,39 @@ class FrameSync:
     def _release(self, now_ns: int, *, hurry: bool = False) -> list[FrameSet]:
         """Close slots, oldest first, while the oldest one is settled or may not wait any longer."""
         ready = []
-        while (slot := self._oldest_slot()) is not None:
-            if not (hurry or self._settled(slot) or self._must_leave(now_ns)):
-                break
+        overdue = self._overdue(now_ns, hurry=hurry)
+        while (slot := self._oldest_slot()) is not None and (self._settled(slot) or overdue or self._crowded()):
             frame_set = self._close(slot, now_ns)
             if frame_set is not None:
                 ready.append(frame_set)
+            overdue = self._overdue(now_ns, hurry=hurry)
         return ready
+
+    def _overdue(self, now_ns: int, *, hurry: bool) -> bool:
+        """Whether some frame may not wait any longer (G4); one whose clock is wrong is dropped instead of hurrying the others."""
+        while (deadline_ns := self.next_deadline_ns) is not None and (hurry or now_ns >= deadline_ns):
+            entry = self._by_arrival[0]
+            if not self._is_ahead(entry):
+                return True
+            lane = self._lanes[entry.frame.camera]
+            lane.drop(entry)
+            lane.counters.ahead += 1
+        return False
+
+    def _is_ahead(self, entry: Entry) -> bool:
+        """Whether a camera that has been heard since this frame came is far behind it: their clocks disagree."""
+        limit_ns = entry.frame.stamp_ns - _CLOCKS_DISAGREE_NS
+        return any(
+            lane.newest_ns is not None and lane.newest_ns < limit_ns and lane.arrival_ns > entry.arrival_ns
+            for lane in self._lanes.values()
+        )
+
+    def _crowded(self) -> bool:
+        """Whether a queue is too full (G10)."""
+        full = [lane for lane in self._lanes.values() if len(lane.waiting) > self._config.depth]
+        for lane in full:
+            lane.counters.overflow += 1
+        return bool(full)
 
     def _oldest_slot(self) -> Slot | None:
         """The slot that the next set will be made of, or None while nothing waits."""
@@ -329,20 +355,8 @@ class FrameSync:
             for lane in self._lanes.values()
         )
 
-    def _must_leave(self, now_ns: int) -> bool:
-        """Whether a deadline has passed (G4) or a queue is too full (G10)."""
-        deadline_ns = self.next_deadline_ns
-        full = [lane for lane in self._lanes.values() if len(lane.waiting) > self._config.depth]
-        for lane in full:
-            lane.counters.overflow += 1
-        return bool(full) or (deadline_ns is not None and now_ns >= deadline_ns)
-
     def _close(self, slot: Slot, now_ns: int) -> FrameSet | None:
         """Take the slot's frames out of the lanes and make a set of them, if there are enough."""
-        if self._is_ahead(slot):
-            for lane in self._lanes.values():
-                lane.counters.ahead += lane.drop_until(slot.end_ns)
-            return None
         margin_ns = (self._shortest_ns() or 0) // 2
         entries = []
         for lane in self._lanes.values():
@@ -350,18 +364,6 @@ class FrameSync:
             lane.missed += entry is None and lane.due(slot, margin_ns)
             entries.append(entry)
         return self._made_of(entries, slot, now_ns)
-
-    def _is_ahead(self, slot: Slot) -> bool:
-        """Whether a camera that has been heard since is far behind this slot: the slot's clock is wrong."""
-        opened_ns = min(
-            lane.waiting[0].arrival_ns
-            for lane in self._lanes.values()
-            if lane.waiting and lane.waiting[0].frame.stamp_ns <= slot.end_ns
-        )
-        return any(
-            lane.newest_ns is not None and lane.newest_ns < slot.start_ns - _CLOCKS_DISAGREE_NS and lane.arrival_ns > opened_ns
-            for lane in self._lanes.values()
-        )
 
     def _made_of(self, entries: list[Entry | None], slot: Slot, now_ns: int) -> FrameSet | None:
         """The set of these entries (one or None per camera), or None where it is not wanted; either way it is counted."""

@@ -120,7 +120,7 @@ SIZES = {
     "nano": NetworkConfig(
         SceneConfig(
             dim=96, heads=3, encoder_depth=4, pos_grid=16, decoder_depth=6, inject_after=(1, 3), head_depth=1,
-            camera_dim=64, metric_dim=64, metric_heads=2, metric_out=64, up_channels=(32, 16, 16), last_channels=8, pixels=37632,
+            camera_dim=64, metric_dim=64, metric_heads=2, metric_out=64, up_channels=(32, 16, 8), last_channels=8, pixels=21168,
         ),
         HumanConfig(
             dim=96, heads=3, depth=4, pos_grid=16, image_size=224, stem="conv",

@@ -61,7 +61,7 @@ class ResidualConv(nn.Module):
             nn.GroupNorm(1, channels),
             nn.ReLU(),
             nn.Conv2d(channels, wide, 3, padding=1, padding_mode="replicate"),
-            nn.GroupNorm(wide // 32, wide),
+            nn.GroupNorm(max(1, wide // 32), wide),
             nn.ReLU(),
             nn.Conv2d(wide, channels, 3, padding=1, padding_mode="replicate"),
         )
@@ -96,6 +96,7 @@ class ConvHead(nn.Module):
             )
             for channels in outputs
         )
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # nn.Module.to's typing lacks it
 
     def forward(self, tokens: Float[Tensor, "F P D"], rows: int, columns: int) -> list[Tensor]:
         """One map [F, channels, 14 rows, 14 columns] per output."""
@@ -163,12 +164,13 @@ def _span(count: int, half: float, device: torch.device) -> Float[Tensor, "n"]:
 
 def _with_uv(x: Float[Tensor, "F c h w"], aspect: float) -> Float[Tensor, "F d h w"]:
     uv = uv_map(x.shape[2], x.shape[3], aspect, x.device).to(x.dtype)
-    return torch.cat((x, uv.expand(len(x), -1, -1, -1)), 1)
+    # Channels last: convolutions with few channels take half the time on a CPU.
+    return torch.cat((x, uv.expand(len(x), -1, -1, -1)), 1).contiguous(memory_format=torch.channels_last)
 
 
 def points_from_maps(xy: Float[Tensor, "F 2 H W"], z: Float[Tensor, "F 1 H W"]) -> tuple[Tensor, Tensor]:
     """Point map [F, H, W, 3] in the network's own scale and unit rays [F, H, W, 3]."""
     depth = z.clamp(max=Z_LIMIT).exp()
-    points = torch.cat((xy * depth, depth), 1).permute(0, 2, 3, 1)
-    rays = F.normalize(torch.cat((xy, torch.ones_like(depth)), 1), dim=1).permute(0, 2, 3, 1)
-    return points, rays
+    plane = torch.cat((xy, torch.ones_like(z)), 1).permute(0, 2, 3, 1)  # (F, H, W, 3)
+    length = (xy.square().sum(1) + 1).sqrt()  # much faster than a norm over the last axis of three
+    return plane * depth.permute(0, 2, 3, 1), plane / length[..., None]

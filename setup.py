@@ -1,0 +1,39 @@
+"""`pip install -e .`: the part of chromm_ros that needs no ROS. With ROS the package is built by colcon (CMakeLists.txt)."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).resolve().parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "chromm_ros" / "__init__.py").read_text())[1]
+
+EXTRAS = {
+    "model": ["torch>=2.4", "safetensors>=0.5", "pillow>=9"],
+    "body": ["smplx>=0.1.28", "torch>=2.4"],
+    "bags": ["rosbags>=0.10"],
+    "draw": ["matplotlib>=3.7"],
+    "dev": ["beartype>=0.20", "hypothesis>=6.100", "mypy>=1.10", "pytest>=8", "ruff>=0.6"],
+}
+EXTRAS["all"] = sorted({package for name, packages in EXTRAS.items() if name != "dev" for package in packages})
+
+setup(
+    name="chromm_ros",
+    version=VERSION,
+    description="Cameras, scene and SMPL-X people from multi-camera video",
+    long_description=(HERE / "README.md").read_text() if (HERE / "README.md").exists() else "",
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["chromm_ros", "chromm_ros.*"]),
+    package_data={"": ["*.npz", "*.safetensors", "*.json", "*.md", "*.yaml", "*.xml", "LICENSE*"]},
+    install_requires=[
+        "numpy>=1.23",
+        "scipy>=1.8",
+        "jaxtyping>=0.2.34",
+        "typing_extensions>=4.10",
+        "pyyaml>=5.4",
+        "opencv-python-headless>=4.5",
+    ],
+    extras_require=EXTRAS,
+)

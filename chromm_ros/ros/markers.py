@@ -6,7 +6,7 @@ when its number of points stays the same; equal (ns, id) pairs in one array are 
 
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -23,6 +23,7 @@ _LABEL_ABOVE_HEAD_M = 0.3
 _HEAD = 15
 
 
+@runtime_checkable
 class MeshSource(Protocol):
     """What is asked of a body model (`body.smplx_body.SmplxBody`)."""
 

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
@@ -41,7 +41,9 @@ class OutputConfig(Settings):
     )
     confidence_min: float = setting(0.1, "points with less confidence are left out", at_least=0, at_most=1, dynamic=True)
     mesh_rate_hz: float = setting(10.0, "upper limit of messages on markers/mesh [Hz]", at_least=0.01, at_most=1000, dynamic=True)
-    mesh_full: bool = setting(default=False, doc="all triangles of the body (1.5 MB per person) instead of a decimated mesh", dynamic=True)
+    mesh_full: bool = setting(
+        default=False, doc="all triangles of the body (1.5 MB per person) instead of a decimated mesh", dynamic=True
+    )
     skeleton: bool = setting(default=True, doc="publish markers/skeleton", dynamic=True)
     labels: bool = setting(default=True, doc="write the id above each skeleton", dynamic=True)
 
@@ -51,6 +53,7 @@ class OutputConfig(Settings):
             raise ConfigError("world_frame is '', expected the name of a TF frame")
 
 
+@runtime_checkable
 class BodyModel(markers.MeshSource, Protocol):
     """What is asked of `body.smplx_body.SmplxBody`."""
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from chromm_ros.errors import ConfigError, InputError
+from chromm_ros.geometry.se3 import inverse
 from chromm_ros.records import CameraEstimate, Person
 from chromm_ros.ros.axes import body_id, world_from_body
 from chromm_ros.settings import Settings, setting
@@ -108,7 +109,7 @@ def _camera_links(
                 "set the frame_id in the camera's driver, or set tf.cameras to 'own'"
             )
         else:
-            yield Link(anchor, world_frame, np.linalg.inv(camera.world_from_cam))
+            yield Link(anchor, world_frame, inverse(camera.world_from_cam))
 
 
 def _check_parents(edges: Sequence[Link], frame_ids: Mapping[str, str]) -> None:

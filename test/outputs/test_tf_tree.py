@@ -44,9 +44,9 @@ def test_what_is_missing_sends_nothing(mode: str) -> None:
 
 
 def test_a_robot_that_uses_our_names_is_refused() -> None:
-    with pytest.raises(InputError, match="set tf.prefix"):
+    with pytest.raises(InputError, match=r"set tf\.prefix"):
         links(TfConfig(), "world", make_cameras(), [], ROBOT | {"left": "left_optical_frame_est"})
-    with pytest.raises(InputError, match="set tf.prefix"):
+    with pytest.raises(InputError, match=r"set tf\.prefix"):
         links(TfConfig(cameras="anchor", anchor_camera="left"), "world", make_cameras(), [], ROBOT | {"left": "world"})
 
 

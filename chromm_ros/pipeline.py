@@ -1,0 +1,61 @@
+"""Window in, reconstruction out: network and reconstruction as one call that knows no ROS and takes time from the windows alone."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from chromm_ros.body.smplx_body import SmplxBody
+from chromm_ros.config import ChrommConfig
+from chromm_ros.model.predictor import Predictor
+from chromm_ros.reconstruct.reconstructor import Reconstructor
+from chromm_ros.records import Reconstruction, Window
+
+
+class Pipeline:
+    """Runs windows one after the other; call it from one thread.
+
+    Args:
+        config: all settings.
+        predictor: a network that is loaded already, or a stand-in; None loads the one that the settings name.
+        body: a body that is loaded already; None loads the one that the settings name.
+
+    Raises:
+        ChrommError: if the settings name a file that cannot be used or a device that is not there.
+    """
+
+    def __init__(self, config: ChrommConfig, *, predictor: Predictor | None = None, body: SmplxBody | None = None) -> None:
+        self.config = config
+        self.body = SmplxBody.load(config.model.smplx_dir) if body is None else body
+        self.predictor = Predictor(config.model) if predictor is None else predictor
+        self._reconstructor = Reconstructor(self.body, config.reconstruct)
+        self._epoch: int | None = None
+
+    def warm_up(self, views: int, width: int = 640, height: int = 480) -> None:
+        """Run the network once with the shapes of a full window, so that the first real one does not pay for it.
+
+        Args:
+            views: number of cameras.
+            width: of their images.
+            height: of their images.
+        """
+        self.predictor.warm_up(views, self.config.window.length, width, height)
+
+    def __call__(self, window: Window) -> Reconstruction:
+        """One window made whole, with the time that each part took; a new epoch forgets the world and everybody in it."""
+        if window.epoch != self._epoch:
+            self.reset()
+            self._epoch = window.epoch
+        start = time.perf_counter()
+        batch = self.predictor.prepare(window)
+        prepared = time.perf_counter()
+        prediction = self.predictor.infer(batch)
+        inferred = time.perf_counter()
+        result = self._reconstructor.update(window, prediction)
+        done = time.perf_counter()
+        marks = {"prepare": prepared - start, "infer": inferred - prepared, "reconstruct": done - inferred}
+        return replace(result, timings_ms={name: 1e3 * seconds for name, seconds in marks.items()})
+
+    def reset(self) -> None:
+        """Forget the world and everybody in it; ids go on counting."""
+        self._reconstructor.reset()

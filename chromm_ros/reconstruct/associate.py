@@ -1,0 +1,150 @@
+"""Association: which tracks of different cameras are one person.
+
+CHROMM (arXiv 2603.12789) compares people a and b of two cameras at the same time by
+
+    C(a, b) = 0.8 |J_a - J_b| + 0.2 |J_a_canon - J_b_canon|
+
+(metres, mean over joints; ours are the 22 of the body, since fingers say nothing about who it is), assigns them per pair of cameras by
+the Hungarian method and cuts at a threshold. Three things make that one answer over all cameras and over time:
+
+- Votes. Every new frame-set lets each pair of tracks vote: a pair assigned below the threshold votes for, by how far below; a pair
+  that both see but that is not assigned votes against, by how far apart. Votes add up along tracks within limits, so one bad image
+  does not swap people, and images that come again in the next window do not vote again.
+- A partition. Pairs with votes above zero are joined in order of their votes. Two groups join only if the votes between all their
+  members sum to more than zero: that settles cycles that disagree (a with b, b with c, but a not with c).
+- No camera sees a person twice: groups with tracks of one camera in one frame-set never join.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.optimize import linear_sum_assignment
+
+from chromm_ros.reconstruct.cameras import Cameras
+from chromm_ros.reconstruct.people import MAIN, People
+from chromm_ros.settings import Settings, setting
+
+POSITION, POSE = 0.8, 0.2
+"""Weights of the two terms of the cost (the paper's)."""
+
+
+@dataclass(frozen=True)
+class AssociationConfig(Settings):
+    """When people of two cameras are one."""
+
+    max_cost_m: float = setting(
+        0.6, "largest cost (0.8 position + 0.2 pose, mean over joints) of one person in two cameras [m]", at_least=0.0
+    )
+    memory: float = setting(10.0, "most votes, for or against, that a pair of tracks can collect [frame-sets]", at_least=1.0)
+
+
+class Associator:
+    """Votes between the tracks of all cameras."""
+
+    def __init__(self, config: AssociationConfig) -> None:
+        self._config = config
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all votes."""
+        self._numbers = np.zeros(0, dtype=np.int64)
+        self._votes = np.zeros((0, 0))
+        self._counted_ns = -1
+
+    def update(
+        self,
+        cameras: Cameras,
+        people: People,
+        joints: Float[np.ndarray, "P J 3"],
+        tracks: Int[np.ndarray, "P"],
+        alive: list[int],
+        stamps_ns: tuple[int, ...],
+    ) -> Int[np.ndarray, "P"]:
+        """The group (0, 1, ...) of every person of a window; people of one group are one.
+
+        Args:
+            cameras: of the window.
+            people: of the window.
+            joints: theirs in the node's world.
+            tracks: theirs, from the tracker.
+            alive: all tracks that the tracker remembers.
+            stamps_ns: of the window's frame-sets.
+        """
+        self._remember(np.array(sorted({*alive, *tracks.tolist()}), dtype=np.int64))
+        place = np.searchsorted(self._numbers, tracks)
+        step, view = cameras.step[people.frame], cameras.view[people.frame]
+        canonical = people.canonical()
+        for t, stamp in enumerate(stamps_ns):
+            here = np.flatnonzero(step == t)
+            if stamp > self._counted_ns and len(here):
+                cost = costs(joints[here, :MAIN], canonical[here, :MAIN])
+                self._votes[np.ix_(place[here], place[here])] += ballots(cost, view[here], self._config.max_cost_m)
+        np.clip(self._votes, -self._config.memory, self._config.memory, out=self._votes)
+        self._counted_ns = max(self._counted_ns, *stamps_ns)
+        seen = np.unique(place)
+        together = overlaps(np.searchsorted(seen, place), len(seen), step, view)
+        groups = partition(self._votes[np.ix_(seen, seen)], together)
+        return groups[np.searchsorted(seen, place)]
+
+    def _remember(self, numbers: Int[np.ndarray, "N"]) -> None:
+        """Bring the table of votes to a new set of tracks."""
+        kept = np.isin(numbers, self._numbers)
+        old = np.searchsorted(self._numbers, numbers[kept])
+        votes = np.zeros((len(numbers), len(numbers)))
+        votes[np.ix_(kept, kept)] = self._votes[np.ix_(old, old)]
+        self._numbers, self._votes = numbers, votes
+
+
+def costs(joints: Float[np.ndarray, "N M 3"], canonical: Float[np.ndarray, "N M 3"]) -> Float[np.ndarray, "N N"]:
+    """C(a, b) of all pairs, metres."""
+    return POSITION * _mean_distance(joints) + POSE * _mean_distance(canonical)
+
+
+def _mean_distance(points: Float[np.ndarray, "N M 3"]) -> Float[np.ndarray, "N N"]:
+    apart = points[:, None] - points[None]
+    return np.asarray(np.sqrt(np.einsum("abmd,abmd->abm", apart, apart)).mean(axis=-1))
+
+
+def ballots(cost: Float[np.ndarray, "N N"], view: Int[np.ndarray, "N"], limit: float) -> Float[np.ndarray, "N N"]:
+    """Votes of one frame-set, symmetric, in [-1, 1]: for the pairs that the Hungarian method assigns below the limit, else against."""
+    share = np.minimum(cost / max(limit, 1e-9), 1.0)
+    vote = np.where(view[:, None] == view[None], 0.0, -share)
+    members = [np.flatnonzero(view == v) for v in np.unique(view)]
+    for i, a in enumerate(members):
+        for b in members[i + 1 :]:
+            rows, columns = linear_sum_assignment(share[np.ix_(a, b)])
+            row, column = a[rows], b[columns]
+            fits = share[row, column] < 1.0
+            row, column = row[fits], column[fits]
+            vote[row, column] = vote[column, row] = 1.0 - share[row, column]
+    return vote
+
+
+def overlaps(
+    tracks: Int[np.ndarray, "P"], count: int, step: Int[np.ndarray, "P"], view: Int[np.ndarray, "P"]
+) -> Bool[np.ndarray, "A A"]:
+    """Which tracks are of one camera and were seen in one frame-set, so that they cannot be one person."""
+    cells = np.unique(np.stack([step, view], axis=-1), axis=0, return_inverse=True)[1].reshape(-1)
+    table = np.zeros((count, int(cells.max(initial=-1)) + 1))
+    table[tracks, cells] = 1.0
+    together = (table @ table.T) > 0.0
+    np.fill_diagonal(together, False)  # noqa: FBT003 - the value, as NumPy has it
+    return np.asarray(together)
+
+
+def partition(votes: Float[np.ndarray, "A A"], never: Bool[np.ndarray, "A A"]) -> Int[np.ndarray, "A"]:
+    """Group numbers by greedy joining: strongest votes first, refused where groups' votes do not sum to more than zero or clash."""
+    group = np.arange(len(votes))
+    members = {i: [i] for i in range(len(votes))}
+    rows, columns = np.nonzero(np.triu(votes > 0.0, 1))
+    for k in np.argsort(-votes[rows, columns], kind="stable"):
+        a, b = int(group[rows[k]]), int(group[columns[k]])
+        if a == b:
+            continue
+        between = np.ix_(members[a], members[b])
+        if never[between].any() or votes[between].sum() <= 0.0:
+            continue
+        members[a] += members.pop(b)
+        group[members[a]] = a
+    return np.unique(group, return_inverse=True)[1].reshape(-1)

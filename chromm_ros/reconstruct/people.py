@@ -1,0 +1,96 @@
+"""The people of one window as the network sees them: one entry per person and image, as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from chromm_ros.body.network_params import params_from_rotations
+from chromm_ros.geometry import se3
+from chromm_ros.reconstruct.arrays import float64, integers
+from chromm_ros.reconstruct.cameras import Cameras
+from chromm_ros.records import BodyParams, Prediction
+
+PELVIS = 0
+"""Joint of SMPL-X."""
+HEAD = 15
+"""Joint of SMPL-X: CHROMM places a body by it."""
+MAIN = 22
+"""The first joints of SMPL-X are those of the body without hands and face: they compare people."""
+
+
+@runtime_checkable
+class JointModel(Protocol):
+    """What is asked of a body: its joints. `body.smplx_body.SmplxBody` has them; naming it here would load torch with every setting."""
+
+    def joints(self, params: BodyParams) -> Float[np.ndarray, "*B 55 3"]:
+        """Posed joints, metres."""
+        ...
+
+
+@dataclass(frozen=True)
+class People:
+    """P people seen in images; each in the camera of its image."""
+
+    frame: Int[np.ndarray, "P"]
+    """Index into `Cameras`."""
+    score: Float[np.ndarray, "P"]
+    """Of the detection, in [0, 1]."""
+    token: Float[np.ndarray, "P D"]
+    """Human token."""
+    head_pixel: Float[np.ndarray, "P 2"]
+    """Head in the original image."""
+    pelvis_pixel: Float[np.ndarray, "P 2"]
+    """Pelvis in the original image, as detected."""
+    head: Float[np.ndarray, "P 3"]
+    """Head in the camera, in the network's unit."""
+    rotations: Float[np.ndarray, "P 53 3 3"]
+    """Root (body to camera), body, hands, jaw."""
+    betas: Float[np.ndarray, "P 10"]
+    """Shape."""
+    expression: Float[np.ndarray, "P 10"]
+    """Expression."""
+    offsets: Float[np.ndarray, "P J 3"]
+    """Joints relative to the head, along the camera's axes, metres."""
+
+    @classmethod
+    def read(cls, prediction: Prediction, cameras: Cameras, body: JointModel) -> People:
+        """The people of a prediction; who is not finite, or whose frame was left out, is left out."""
+        frame_of = np.full(len(integers(prediction.step)), -1)
+        frame_of[cameras.index] = np.arange(len(cameras))
+        frame = frame_of[integers(prediction.person_frame)]
+        first = ("person_score", "person_token", "head_pixel", "pelvis_pixel")
+        second = ("head_position", "rotations", "betas", "expression")
+        arrays = [float64(getattr(prediction, name)) for name in first + second]
+        keep = frame >= 0
+        for array in arrays:
+            keep &= np.isfinite(array).all(axis=tuple(range(1, array.ndim)))
+        score, token, head_pixel, pelvis_pixel, head, rotations, betas, expression = (array[keep] for array in arrays)
+        joints = joints_of(body, rotations, betas, expression)
+        offsets = joints - joints[:, HEAD : HEAD + 1]
+        return cls(frame[keep], score, token, head_pixel, pelvis_pixel, head, rotations, betas, expression, offsets)
+
+    def in_world(self, cameras: Cameras) -> Float[np.ndarray, "P J 3"]:
+        """Joints in the node's world, metres."""
+        in_camera = cameras.unit * self.head[:, None] + self.offsets
+        return se3.apply(cameras.world_from_cam[self.frame], in_camera)
+
+    def canonical(self) -> Float[np.ndarray, "P J 3"]:
+        """Joints relative to the pelvis along the body's own axes, metres: what is left of a pose without place and heading."""
+        return np.asarray((self.offsets - self.offsets[:, PELVIS : PELVIS + 1]) @ self.rotations[:, 0])
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+def joints_of(
+    body: JointModel,
+    rotations: Float[np.ndarray, "P 53 3 3"],
+    betas: Float[np.ndarray, "P 10"],
+    expression: Float[np.ndarray, "P 10"],
+) -> Float[np.ndarray, "P J 3"]:
+    """Posed joints of bodies without translation, metres."""
+    return np.asarray(body.joints(params_from_rotations(rotations, betas, expression)), dtype=np.float64)

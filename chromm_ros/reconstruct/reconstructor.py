@@ -1,0 +1,120 @@
+"""From what the network says of a window to one world with lasting people: the chain of CHROMM at test time, as a stream.
+
+The paper (arXiv 2603.12789) tracks, associates, fuses, and adjusts the scale last, on one closed set of images. A stream needs one
+world for all windows, and thresholds in metres that mean metres. The scale is told by single sights alone, and stitching by cameras
+alone, so both come first here; on exact predictions the order changes nothing.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from chromm_ros.reconstruct.associate import AssociationConfig, Associator
+from chromm_ros.reconstruct.cameras import Cameras, estimates, pose_table
+from chromm_ros.reconstruct.cloud import CloudConfig, select
+from chromm_ros.reconstruct.fuse import Bodies, FusionConfig, fuse
+from chromm_ros.reconstruct.people import JointModel, People
+from chromm_ros.reconstruct.posed import pose
+from chromm_ros.reconstruct.roster import Roster
+from chromm_ros.reconstruct.scale import ScaleConfig, ScaleFilter, head_pelvis_ratio
+from chromm_ros.reconstruct.stitch import StitchConfig, Stitcher
+from chromm_ros.reconstruct.track import Tracker, TrackingConfig
+from chromm_ros.records import Prediction, Reconstruction, Window
+from chromm_ros.settings import Settings
+
+
+@dataclass(frozen=True)
+class ReconstructConfig(Settings):
+    """The settings of all steps."""
+
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    """Who is who over time."""
+    association: AssociationConfig = field(default_factory=AssociationConfig)
+    """Who is who across cameras."""
+    fusion: FusionConfig = field(default_factory=FusionConfig)
+    """Many sights to one body."""
+    scale: ScaleConfig = field(default_factory=ScaleConfig)
+    """How large the scene is."""
+    stitch: StitchConfig = field(default_factory=StitchConfig)
+    """Windows to one world."""
+    cloud: CloudConfig = field(default_factory=CloudConfig)
+    """Which points are handed on."""
+
+
+class Reconstructor:
+    """Makes windows whole, one after the other; what it remembers between them is bounded."""
+
+    def __init__(self, body: JointModel, config: ReconstructConfig) -> None:
+        self._body = body
+        self._config = config
+        self._scale = ScaleFilter(config.scale)
+        self._stitcher = Stitcher(config.stitch)
+        self._tracker = Tracker(config.tracking)
+        self._associator = Associator(config.association)
+        self._roster = Roster(config.tracking)
+
+    def reset(self) -> None:
+        """Forget the world and everybody in it; ids go on counting."""
+        for part in (self._scale, self._stitcher, self._tracker, self._associator, self._roster):
+            part.reset()
+
+    def update(self, window: Window, prediction: Prediction) -> Reconstruction:
+        """One window in the node's world.
+
+        Args:
+            window: frame-sets of the epoch, not older than those of the last call.
+            prediction: what the network says of it.
+
+        Returns:
+            Everything finite, whatever the prediction holds; empty where it holds nothing.
+        """
+        config, stamps = self._config, tuple(s.stamp_ns for s in window.sets)
+        cameras = Cameras.read(window, prediction)
+        people = People.read(prediction, cameras, self._body)
+
+        # Scale: people tell how far the network's unit is from the metre, s* = r s.
+        ratio = head_pelvis_ratio(cameras, people, config.scale)
+        tie = self._stitcher.tie(cameras)
+        scale = self._scale.update(ratio, tie.scale, rig=tie.kind == "rig")
+
+        # Stitch: known or shared cameras put the window into the node's world.
+        cameras, health = self._stitcher.place(cameras, tie, scale)
+        joints = people.in_world(cameras)
+
+        # Track: who is who from image to image of one camera.
+        tracks = self._tracker.update(cameras, people, joints)
+        alive = list(self._tracker.tracks)
+
+        # Associate: which tracks of different cameras are one person.
+        groups = self._associator.update(cameras, people, joints, tracks, alive, stamps)
+
+        # Fuse: all sights of a person at one moment become one body.
+        bodies = fuse(cameras, people, groups, len(window.cameras), config.fusion)
+        posed = pose(bodies, self._body, stamps)
+        persons, left = self._roster.update(stamps, bodies, posed, tracks, groups, alive)
+
+        cloud = select(prediction, cameras, config.cloud)
+        return Reconstruction(
+            epoch=window.epoch,
+            index=window.index,
+            stamps_ns=stamps,
+            cameras=estimates(cameras, window.cameras, len(stamps)),
+            world_from_cam=pose_table(cameras, len(stamps), len(window.cameras)),
+            points=cloud.points,
+            colors=cloud.colors,
+            confidence=cloud.confidence,
+            people=persons,
+            metric_scale=float(prediction.metric_scale) * scale,
+            scale_ratio=ratio,
+            left_ids=left,
+            health={**health, **_health(people, bodies), "scale": scale},
+        )
+
+
+def _health(people: People, bodies: Bodies) -> dict[str, float]:
+    met = bodies.residual[np.isfinite(bodies.residual)]
+    return {
+        "sights": float(len(people)),
+        "bodies_triangulated": float(len(met)),
+        "ray_residual_m": float(met.mean()) if len(met) else 0.0,
+    }

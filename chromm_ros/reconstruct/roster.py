@@ -1,0 +1,137 @@
+"""The roster: who is known, under which id, and what each looked like when last seen."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+
+from chromm_ros.reconstruct.fuse import Bodies
+from chromm_ros.reconstruct.posed import Posed, joined
+from chromm_ros.reconstruct.track import TrackingConfig
+from chromm_ros.records import Person
+
+
+@dataclass
+class Member:
+    """What is kept of a person beside the body last seen."""
+
+    hits: int = 0
+    """Frame-sets in which the person was seen, each counted once however often windows repeat it."""
+    counted_ns: int = -1
+    """Newest frame-set that was counted."""
+    last_ns: int = -1
+    """Newest frame-set in which the person was seen."""
+
+
+class Roster:
+    """Gives ids to groups of tracks, and turns fused bodies into people over time.
+
+    A person lives as long as any of the tracks that once belonged to him; ids count up and are never reused.
+    """
+
+    def __init__(self, config: TrackingConfig) -> None:
+        self._config = config
+        self._next = 1
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everybody; ids go on."""
+        self._id_of: dict[int, int] = {}  # by track
+        self._members: dict[int, Member] = {}
+        self._last: Posed | None = None  # bodies last seen, in the order of _last_ids
+        self._last_ids: list[int] = []
+
+    def update(
+        self,
+        stamps_ns: tuple[int, ...],
+        bodies: Bodies,
+        posed: Posed,
+        tracks: Int[np.ndarray, "P"],
+        groups: Int[np.ndarray, "P"],
+        alive: list[int],
+    ) -> tuple[tuple[Person, ...], tuple[int, ...]]:
+        """Everybody who is known at the newest frame-set, by id, and the ids that were forgotten.
+
+        Args:
+            stamps_ns: of the window's frame-sets.
+            bodies: fused, G of them.
+            posed: the same bodies posed.
+            tracks: of the window's people in images.
+            groups: theirs.
+            alive: all tracks that the tracker remembers.
+        """
+        id_of_group = self._name(tracks, groups)
+        self._count(stamps_ns, bodies, id_of_group)
+        left = self._forget(set(alive))
+        ids = sorted(self._members)
+        table = np.full((len(ids), len(stamps_ns)), -1)
+        table[np.searchsorted(ids, id_of_group[bodies.group]), bodies.step] = np.arange(len(bodies.group))
+        pool, sources = self._filled(ids, posed, table)
+        self._last, self._last_ids = pool[sources[:, -1]], ids
+        shown = [n for n, number in enumerate(ids) if table[n, -1] >= 0 or self._members[number].hits >= self._config.min_hits]
+        return tuple(self._person(ids[n], pool[sources[n]], bodies, table[n], stamps_ns) for n in shown), left
+
+    def _name(self, tracks: Int[np.ndarray, "P"], groups: Int[np.ndarray, "P"]) -> Int[np.ndarray, "N"]:
+        """The id of every group: the one that most of its sights carry already, each id once; else a new one."""
+        names = np.full(groups.max(initial=-1) + 1, -1)
+        carried = np.array([self._id_of.get(int(track), -1) for track in tracks], dtype=np.int64)
+        old = carried >= 0
+        pairs, weights = np.unique(np.stack([groups[old], carried[old]], axis=-1), axis=0, return_counts=True)
+        for k in np.lexsort((pairs[:, 1], -weights)):
+            group, number = pairs[k]
+            if names[group] < 0 and number not in names:
+                names[group] = number
+        fresh = np.flatnonzero(names < 0)
+        names[fresh] = self._next + np.arange(len(fresh))
+        self._next += len(fresh)
+        self._id_of.update(zip(tracks.tolist(), names[groups].tolist(), strict=True))
+        return names
+
+    def _count(self, stamps_ns: tuple[int, ...], bodies: Bodies, id_of_group: Int[np.ndarray, "N"]) -> None:
+        for number, step in zip(id_of_group[bodies.group].tolist(), bodies.step.tolist(), strict=True):
+            member, stamp = self._members.setdefault(number, Member()), stamps_ns[step]
+            member.last_ns = max(member.last_ns, stamp)
+            if stamp > member.counted_ns:  # steps come in order
+                member.hits, member.counted_ns = member.hits + 1, stamp
+
+    def _forget(self, alive: set[int]) -> tuple[int, ...]:
+        self._id_of = {track: number for track, number in self._id_of.items() if track in alive}
+        known = set(self._id_of.values())
+        left = tuple(sorted(number for number in self._members if number not in known))
+        self._members = {number: member for number, member in self._members.items() if number in known}
+        return left
+
+    def _filled(self, ids: list[int], posed: Posed, table: Int[np.ndarray, "N T"]) -> tuple[Posed, Int[np.ndarray, "N T"]]:
+        """A pool of bodies, and for every person and step which of them: seen then, else last seen before, else first seen after."""
+        pool = posed if self._last is None else joined(posed, self._last)
+        place = {number: len(posed) + k for k, number in enumerate(self._last_ids)}
+        before = np.array([place.get(number, -1) for number in ids], dtype=np.int64)
+        steps = np.arange(table.shape[1])
+        latest = np.maximum.accumulate(np.where(table >= 0, steps, -1), axis=1)
+        held = np.take_along_axis(table, np.maximum(latest, 0), axis=1)
+        first = np.take_along_axis(table, (table >= 0).argmax(axis=1)[:, None], axis=1)
+        start = np.where(before[:, None] >= 0, before[:, None], first)
+        return pool, np.where(latest >= 0, held, start)
+
+    def _person(self, number: int, posed: Posed, bodies: Bodies, row: Int[np.ndarray, "T"], stamps_ns: tuple[int, ...]) -> Person:
+        seen_by = np.zeros((len(row), bodies.seen_by.shape[1]), dtype=bool)
+        seen_by[row >= 0] = bodies.seen_by[row[row >= 0]]
+        age = np.abs(np.array(stamps_ns) - posed.stamp_ns) * 1e-9
+        trust = np.clip(1.0 - age / max(self._config.max_gap_s, 1e-9), 0.0, 1.0)
+        return Person(
+            track_id=number,
+            state=self._state(self._members[number], seen=bool(row[-1] >= 0), gap_s=float(age[-1])),
+            score=float(posed.score[-1] * trust[-1]),
+            visible=row >= 0,
+            seen_by=seen_by,
+            body=posed.params,
+            joints=posed.joints,
+            joint_scores=(posed.in_view * trust[:, None]).astype(np.float32),
+        )
+
+    def _state(self, member: Member, *, seen: bool, gap_s: float) -> str:
+        if member.hits < self._config.min_hits:
+            return "tentative"
+        if seen:
+            return "tracked"
+        return "occluded" if gap_s <= self._config.max_gap_s / 2.0 else "lost"

@@ -1,0 +1,58 @@
+"""Optimal transport: parity with Human3R's tracker, planted permutations, degenerate sizes."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chromm_ros.reconstruct.transport import log_transport, match
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = Path(os.environ.get("CHROMM_REFERENCE", ROOT.parent / "shared" / "reference")) / "metrics"
+
+
+@pytest.mark.skipif(not REFERENCE.is_dir(), reason="no reference vectors: set CHROMM_REFERENCE to their folder")
+@pytest.mark.parametrize("number", range(4))
+def test_plan_and_matches_equal_those_of_human3r(number: int) -> None:
+    reference = np.load(REFERENCE / f"sinkhorn_{number}.npz")
+    last, current = (reference[name].astype(np.float64) for name in ("in_last", "in_cur"))
+    scores = -np.linalg.norm(last[:, None] - current[None], axis=-1)
+    np.testing.assert_allclose(log_transport(scores), reference["out_logZ"][0], atol=1e-4)
+    expected = reference["out_cur_to_last"][0]
+    found = np.full(len(current), -1)
+    rows, columns = match(scores)
+    found[columns] = rows
+    np.testing.assert_array_equal(found, expected)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 12))
+@settings(max_examples=30, deadline=None)
+def test_a_planted_permutation_is_found(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    places, order = 20.0 * rng.normal(size=(count, 16)), rng.permutation(count)
+    rows, columns = match(-np.linalg.norm(places[:, None] - places[order][None], axis=-1))
+    np.testing.assert_array_equal(rows, np.arange(count))
+    np.testing.assert_array_equal(order[columns], rows)
+
+
+def test_mass_is_kept() -> None:
+    plan = np.exp(log_transport(-np.random.default_rng(0).uniform(0.0, 20.0, (4, 6))))
+    np.testing.assert_allclose(plan.sum(axis=0)[:-1], 1.0)  # the last step of the iteration sets the columns
+    np.testing.assert_allclose(plan.sum(axis=1)[:-1], 1.0, atol=0.05)  # nearly converged after 20
+
+
+def test_who_is_too_unlike_stays_unmatched() -> None:
+    rows, _ = match(np.array([[-30.0]]))
+    assert not len(rows)
+    rows, _ = match(np.array([[-1.0]]))
+    assert len(rows) == 1
+
+
+def test_forbidden_pairs_are_never_matched() -> None:
+    rows, columns = match(np.array([[-np.inf, -1.0], [-np.inf, -2.0]]))
+    assert (rows.tolist(), columns.tolist()) == ([0], [1])
+    rows, _ = match(np.full((3, 3), -np.inf))
+    assert not len(rows)

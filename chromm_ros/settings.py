@@ -92,15 +92,8 @@ class Settings:
             value = getattr(self, entry.name)
             if isinstance(value, Settings):
                 continue
-            kind = _kind(hints[entry.name])
-            if kind is float and isinstance(value, int) and not isinstance(value, bool):
-                value = float(value)
-                object.__setattr__(self, entry.name, value)
-            if kind is tuple and isinstance(value, list):
-                value = tuple(value)
-                object.__setattr__(self, entry.name, value)
-            if type(value) is not kind:
-                raise ConfigError(f"{entry.name} is {value!r}, expected a value of type {kind.__name__}")
+            value = _converted(entry.name, _kind(hints[entry.name]), value)
+            object.__setattr__(self, entry.name, value)
             rule = entry.metadata[_KEY]
             reason = rule.refusal(entry.name, value)
             if reason is not None:
@@ -130,7 +123,7 @@ class Settings:
                     raise ConfigError(f"'{where}{key}' is {value!r}, expected a group of settings")
                 arguments[key] = kind.from_mapping(value, where=f"{where}{key}.")
             else:
-                arguments[key] = value
+                arguments[key] = _converted(f"{where}{key}", _kind(kind), value)
         try:
             return cls(**arguments)
         except ConfigError as error:
@@ -158,6 +151,17 @@ def to_mapping(settings: Settings) -> dict[str, Any]:
         else:
             result[entry.name] = list(value) if isinstance(value, tuple) else value
     return result
+
+
+def _converted(name: str, kind: type, value: Any) -> Any:
+    """The value as this type: a whole number may stand for a float, a list for a tuple."""
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind is tuple and isinstance(value, list):
+        return tuple(value)
+    if type(value) is not kind:
+        raise ConfigError(f"{name} is {value!r}, expected a value of type {kind.__name__}")
+    return value
 
 
 def _hints(cls: type) -> dict[str, Any]:

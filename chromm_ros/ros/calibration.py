@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from chromm_ros.errors import InputError
+from chromm_ros.geometry.camera import cropped, resized
 
 PINHOLE_MODELS = ("plumb_bob", "rational_polynomial")
 FISHEYE_MODELS = ("equidistant", "fisheye")
@@ -81,20 +82,17 @@ def calibration_from_info(info: CameraInfoMessage, size: tuple[int, int], *, rec
         )
     matrix = matrix + np.array([[0, 0, 0.5], [0, 0, 0.5], [0, 0, 0]])
     corner, (width, height) = _region(info, size)
-    matrix[:2, 2] -= corner
-    scale = size[0] / width, size[1] / height
-    if abs(height * scale[0] - size[1]) > 1.0:  # one pixel of rounding is what resizers leave
+    if abs(height * size[0] / width - size[1]) > 1.0:  # one pixel of rounding is what resizers leave
         raise InputError(
-            f"camera_info describes {width:g}x{height:g} pixels and the image has {size[0]}x{size[1]}, "
+            f"camera_info describes {width}x{height} pixels and the image has {size[0]}x{size[1]}, "
             "expected the same aspect ratio: publish the camera_info that belongs to this image"
         )
-    matrix[0] *= scale[0]
-    matrix[1] *= scale[1]
+    matrix = resized(cropped(matrix, *corner), (width, height), size)
     model, distortion = ("", ()) if rectified else _distortion(info)
     return Calibration(tuple(matrix.ravel().tolist()), model, distortion, size)
 
 
-def _region(info: CameraInfoMessage, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[float, float]]:
+def _region(info: CameraInfoMessage, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
     """Top-left corner and size, in pixels of the full sensor, of what the image shows."""
     full = (info.width or size[0] * max(info.binning_x, 1), info.height or size[1] * max(info.binning_y, 1))
     roi = info.roi

@@ -39,6 +39,7 @@ class CameraInput:
     """Images that could not be used."""
     calibration: Calibration | None = None
     """Calibration of the last image, None where there is none."""
+    _waits: bool = True
     _info: Any = None
     _info_key: tuple[Any, ...] | None = None
     _rectifier: Rectifier | None = None
@@ -70,11 +71,11 @@ class CameraInput:
             now_ns: monotonic time of arrival.
         """
         self.received += 1
-        if self._info is None and self.expects_info:
+        if self._info is None and self.expects_info and self._waits:
             self._held.append((now_ns, message))
             if now_ns - self._held[0][0] < HOLD_NS:
                 return []
-            self.expects_info = False
+            self._waits = False
             self.say(
                 "calibration", f"{self.name}: no camera_info came within {HOLD_NS / 1e9:g} s of the first image, going on without"
             )
@@ -84,6 +85,7 @@ class CameraInput:
     def forget(self) -> None:
         """Drop what waits and what was learnt of the calibration, for a new activation."""
         self._held.clear()
+        self._waits = True
         self._info = self._info_key = self._size = self.calibration = self._rectifier = None
 
     def _release(self) -> list[Frame]:

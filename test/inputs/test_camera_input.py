@@ -65,6 +65,8 @@ def test_a_calibration_that_does_not_come_is_not_waited_for_for_ever() -> None:
     assert [frame.intrinsics for frame in frames] == [None, None]
     assert len(said) == 1
     assert "no camera_info" in said[0]
+    eye.expects_info = True  # the next look at the graph says so again
+    assert len(eye.on_image(image(3 * 10**9), HOLD_NS + 1)) == 1
 
 
 def test_a_changed_calibration_is_used_and_announced() -> None:

@@ -1,0 +1,188 @@
+"""From image topics to windows: everything that exists only while the node is active. All of it runs in the executor's thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from rclpy.node import Node
+
+from chromm_ros.records import Frame, FrameSet, Window
+from chromm_ros.ros.inputs import CameraInput
+from chromm_ros.ros.options import NodeSettings
+from chromm_ros.ros.rig import Rig
+from chromm_ros.ros.subscriptions import CameraTopics, Say
+from chromm_ros.ros.watch import Watch
+from chromm_ros.stream.counters import CameraCounters
+from chromm_ros.stream.sync import FrameSync
+from chromm_ros.stream.window import SlidingWindow
+
+
+@dataclass(frozen=True)
+class CameraReport:
+    """How one camera is doing, for people."""
+
+    camera: str
+    """Name."""
+    topic: str
+    """The topic, or the ones looked for."""
+    publishers: int
+    """Of that topic."""
+    reliability: str
+    """Of our subscription; empty where there is none."""
+    hz: float
+    """Images per second."""
+    lost: float
+    """Share of images missing between the stamps."""
+    age_s: float | None
+    """Since the last image; None where there was none."""
+    stamp_ns: int
+    """Of the last image."""
+    behind_ms: float
+    """How far the last stamp lies behind the newest of all cameras."""
+    received: int
+    """Images that arrived."""
+    refused: int
+    """Images that could not be used."""
+    calibrated: bool
+    """Whether its intrinsics are known."""
+    poses_missing: int
+    """Images whose pose TF did not know; 0 where poses are not asked for."""
+    counters: CameraCounters
+    """Of the synchroniser."""
+
+
+class Intake:
+    """The cameras of a node, put in step and gathered into windows."""
+
+    def __init__(
+        self,
+        node: Node,
+        settings: NodeSettings,
+        sync: FrameSync,
+        window: SlidingWindow,
+        on_set: Callable[[FrameSet], None],
+        on_window: Callable[[Window], object],
+        say: Say,
+    ) -> None:
+        """Nothing is subscribed to before the first `look`."""
+        self.sync, self.window = sync, window
+        self.enabled = True
+        """Whether images are used; otherwise they are not even decoded."""
+        self._begun_ns = self._last_set_ns = time.monotonic_ns()
+        self._on_set, self._on_window = on_set, on_window
+        config = settings.node
+        self._rig = Rig(node, config.rig.frame) if config.rig.source == "tf" else None
+        self._watches = {name: Watch() for name in sync.cameras}
+        self._inputs: dict[str, CameraInput] = {}
+        self._topics: dict[str, CameraTopics] = {}
+        for name, camera in settings.cameras.items():
+            on_image, on_info = partial(self._on_image, name), partial(self._on_info, name)
+            topics = self._topics[name] = CameraTopics(node, name, camera, config.qos, on_image, on_info, say)
+            offset_ns = round(camera.time_offset_s * 1e9)
+            self._inputs[name] = CameraInput(name, say, rectify=config.rectify == "auto", offset_ns=offset_ns, topic=topics.base)
+
+    def look(self) -> None:
+        """Follow the graph: subscribe where a publisher has come, match where one has changed."""
+        for name, topics in self._topics.items():
+            self._inputs[name].expects_info = topics.look()
+
+    def expire(self) -> None:
+        """Let frame-sets go that have waited long enough."""
+        self._take(self.sync.expire(time.monotonic_ns()))
+
+    def reset(self) -> None:
+        """Start a new epoch."""
+        self.sync.reset()
+        self.window.reset()
+
+    def enable(self, *, on: bool) -> None:
+        """Use images or leave them; either way a new epoch begins."""
+        self.enabled = on
+        self.reset()
+        self._begun_ns = self._last_set_ns = time.monotonic_ns()
+
+    def clock_jumped(self, now_ns: int) -> bool:
+        """Start a new epoch if images of the time before the jump are here; returns whether that was so.
+
+        If the images were first to jump, the synchroniser has seen it in their stamps, and what waits is new.
+        """
+        jumped = any(watch.last_stamp_ns > now_ns for watch in self._watches.values())
+        if jumped:
+            self.reset()
+        return jumped
+
+    def close(self) -> None:
+        """End all subscriptions and drop what waits."""
+        for topics in self._topics.values():
+            topics.close()
+        if self._rig is not None:
+            self._rig.close()
+        self.reset()
+
+    def report(self) -> list[CameraReport]:
+        """How each camera is doing now."""
+        newest_ns = max(watch.last_stamp_ns for watch in self._watches.values())
+        counters = self.sync.counters.cameras
+        return [self._report(name, newest_ns, counters[name]) for name in self.sync.cameras]
+
+    @property
+    def no_set_s(self) -> float:
+        """Since the last frame-set, or since the beginning."""
+        return (time.monotonic_ns() - self._last_set_ns) / 1e9
+
+    @property
+    def silent_s(self) -> float:
+        """How long there has been no frame-set, or no image of the camera that is silent longest."""
+        last = [max(watch.last_arrival_ns, self._begun_ns) for watch in self._watches.values()]
+        return max(self.no_set_s, (time.monotonic_ns() - min(last)) / 1e9)
+
+    @property
+    def pose_trouble(self) -> str:
+        """Why poses were missing, in TF's words, or nothing."""
+        return self._rig.reason if self._rig is not None else ""
+
+    def _report(self, name: str, newest_ns: int, counters: CameraCounters) -> CameraReport:
+        topics, watch, source = self._topics[name], self._watches[name], self._inputs[name]
+        now_ns = time.monotonic_ns()
+        return CameraReport(
+            camera=name,
+            topic=topics.expected,
+            publishers=topics.image.publishers,
+            reliability=topics.image.reliability,
+            hz=watch.hz(now_ns),
+            lost=watch.lost(),
+            age_s=(now_ns - watch.last_arrival_ns) / 1e9 if watch.last_arrival_ns else None,
+            stamp_ns=watch.last_stamp_ns,
+            behind_ms=(newest_ns - watch.last_stamp_ns) / 1e6 if watch.last_stamp_ns else 0.0,
+            received=source.received,
+            refused=source.refused,
+            calibrated=source.calibration is not None,
+            poses_missing=self._rig.missing[name] if self._rig is not None else 0,
+            counters=counters,
+        )
+
+    def _on_image(self, name: str, message: Any) -> None:
+        now_ns = time.monotonic_ns()
+        stamp = message.header.stamp
+        self._watches[name].see(stamp.sec * 1_000_000_000 + stamp.nanosec, now_ns)
+        if self.enabled:
+            self._push(self._inputs[name].on_image(message, now_ns), now_ns)
+
+    def _on_info(self, name: str, message: Any) -> None:
+        self._push(self._inputs[name].on_info(message), time.monotonic_ns())
+
+    def _push(self, frames: list[Frame], now_ns: int) -> None:
+        for frame in frames:
+            self._take(self.sync.push(frame, now_ns))
+
+    def _take(self, frame_sets: list[FrameSet]) -> None:
+        for frame_set in frame_sets:
+            self._last_set_ns = time.monotonic_ns()
+            window = self.window.push(self._rig.posed(frame_set) if self._rig is not None else frame_set)
+            if window is not None:
+                self._on_window(window)
+            self._on_set(frame_set)

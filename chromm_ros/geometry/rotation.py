@@ -4,7 +4,7 @@ SciPy's `Rotation` does the conversions; here they get leading batch axes of any
 """
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.spatial.transform import Rotation
 
 
@@ -23,12 +23,40 @@ def rotvec_from_matrix(matrix: Float[np.ndarray, "*B 3 3"]) -> Float[np.ndarray,
 def nearest_rotation(matrix: Float[np.ndarray, "*B 3 3"]) -> Float[np.ndarray, "*B 3 3"]:
     """The rotations nearest to any matrices in the Frobenius norm: R = U diag(1, 1, det(U V^T)) V^T (Umeyama 1991, lemma).
 
-    Where it is not unique (rank below two) one of the nearest is returned; the result is always a rotation.
+    Where the determinant is clearly positive that is the polar factor, which Newton's iteration with Higham's scaling ("Computing the
+    polar decomposition", 1986) finds for many matrices at once several times as fast as the decomposition that the others get. Where the
+    answer is not unique (rank below two) one of the nearest is returned; the result is always a rotation.
     """
+    flat = matrix.reshape(-1, 3, 3).astype(np.float64)
+    result, usual = _polar(flat)
+    result[~usual] = _by_svd(flat[~usual])
+    return np.asarray(result.reshape(matrix.shape))
+
+
+def _polar(matrix: Float[np.ndarray, "N 3 3"]) -> tuple[Float[np.ndarray, "N 3 3"], Bool[np.ndarray, "N"]]:
+    """Polar factors, and for which of the matrices they were found."""
+    x = np.array(np.moveaxis(matrix, 0, -1), order="C")  # a copy, 3 3 N: all arithmetic runs along N
+    determinant = (x[0] * _cross(x[1], x[2])).sum(axis=0)
+    usual = determinant > 1e-3 * np.sqrt((x * x).sum(axis=(0, 1))) ** 3  # of a rotation the left is 1, the root's cube 5.2
+    x[:, :, ~usual] = np.eye(3)[:, :, None]
+    change = np.inf
+    while change > 1e-8:  # it doubles the digits in every round: the next error is below rounding
+        cofactor = np.stack([_cross(x[1], x[2]), _cross(x[2], x[0]), _cross(x[0], x[1])])  # = det(x) x^-T
+        determinant = (x[0] * cofactor[0]).sum(axis=0)
+        scale = np.cbrt(determinant)
+        before, x = x, x * (0.5 / scale) + cofactor * (0.5 * scale / determinant)
+        change = float(np.abs(x - before).max(initial=0.0))
+    return np.moveaxis(x, -1, 0), usual
+
+
+def _cross(a: Float[np.ndarray, "3 N"], b: Float[np.ndarray, "3 N"]) -> Float[np.ndarray, "3 N"]:
+    return np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
+
+
+def _by_svd(matrix: Float[np.ndarray, "N 3 3"]) -> Float[np.ndarray, "N 3 3"]:
     u, _, vt = np.linalg.svd(matrix)
-    flip = np.ones(matrix.shape[:-1])
-    flip[..., 2] = np.sign(np.linalg.det(u) * np.linalg.det(vt))
-    return np.asarray((u * flip[..., None, :]) @ vt)
+    u[:, :, 2] *= np.sign(np.linalg.det(u) * np.linalg.det(vt))[:, None]
+    return np.asarray(u @ vt)
 
 
 def mean_rotation(

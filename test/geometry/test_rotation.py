@@ -76,3 +76,14 @@ def test_the_mean_of_turns_just_below_and_above_pi_is_pi() -> None:
 def test_weight_zero_leaves_out() -> None:
     a, b = random_rotations((2,), 5)
     np.testing.assert_allclose(mean_rotation(np.stack([a, b]), np.array([1.0, 0.0])), a, atol=1e-12)
+
+
+def test_both_ways_to_the_nearest_rotation_agree_and_leave_their_argument_alone() -> None:
+    matrices = np.random.default_rng(6).normal(size=(200, 3, 3))
+    kept = matrices.copy()
+    u, _, vt = np.linalg.svd(matrices)
+    sign = np.linalg.det(u @ vt)[:, None] * [0.0, 0.0, 1.0] + [1.0, 1.0, 0.0]
+    expected = (u * sign[:, None]) @ vt
+    np.testing.assert_allclose(nearest_rotation(matrices), expected, atol=1e-9)
+    np.testing.assert_allclose([nearest_rotation(m) for m in matrices], expected, atol=1e-9)  # one by one
+    np.testing.assert_array_equal(matrices, kept)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from chromm_ros.model.config import PATCH, NetworkConfig
 from chromm_ros.model.human_branch import Detections, HumanBranch, at_patch, detect, strongest_per_image
@@ -93,10 +92,12 @@ class Chromm(nn.Module):
         scene_images: Float[Tensor, "F 3 H W"],
         human_images: Float[Tensor, "F 3 S S"],
         views: Views,
-        picking: Picking = Picking(),  # noqa: B008  # frozen
+        picking: Picking = Picking(),
     ) -> ChrommOutput:
         """One call from images in [0, 1] to everything."""
-        return self.decode(self.encode(scene_images, human_images), views, (scene_images.shape[2], scene_images.shape[3]), picking)
+        return self.decode(
+            self.encode(scene_images, human_images), views, (scene_images.shape[2], scene_images.shape[3]), picking
+        )
 
     def encode(self, scene_images: Float[Tensor, "F 3 H W"], human_images: Float[Tensor, "F 3 S S"]) -> Features:
         """Features of single frames, images in [0, 1]."""
@@ -107,7 +108,7 @@ class Chromm(nn.Module):
         features: Features,
         views: Views,
         size: tuple[int, int],
-        picking: Picking = Picking(),  # noqa: B008  # frozen
+        picking: Picking = Picking(),
         heads: Detections | None = None,
     ) -> ChrommOutput:
         """The window from its frames' features.
@@ -159,9 +160,7 @@ class Chromm(nn.Module):
         pixel = move_pixels(torch.linalg.inv(views.human_from_image)[found.image], self.human.locate(human, found))
         return strongest_per_image(found[inside(pixel, views.image_size[found.image])], picking.max_people)
 
-    def human_mask(
-        self, human: Float[Tensor, "F Q E"], grid: Float[Tensor, "F h w C"], views: Views
-    ) -> Float[Tensor, "F h w"]:
+    def human_mask(self, human: Float[Tensor, "F Q E"], grid: Float[Tensor, "F h w C"], views: Views) -> Float[Tensor, "F h w"]:
         """Logits per patch of the scene's input; the human features are resampled at its centres."""
         frames, rows, columns = grid.shape[:3]
         side = round(human.shape[1] ** 0.5)
@@ -174,5 +173,7 @@ class Chromm(nn.Module):
             human_from_scene[:, None].expand(-1, len(centres), -1, -1), centres.expand(frames, -1, -1)
         )  # (F, P, 2), pixels of the square
         maps = human.float().mT.unflatten(-1, (side, side))
-        there = F.grid_sample(maps, (2 * place / (side * PATCH) - 1)[:, None], align_corners=False, padding_mode="border")
+        there = nn.functional.grid_sample(
+            maps, (2 * place / (side * PATCH) - 1)[:, None], align_corners=False, padding_mode="border"
+        )
         return self.mask(grid.flatten(1, 2), there[:, :, 0].mT).unflatten(1, (rows, columns))  # type: ignore[no-any-return]

@@ -156,18 +156,18 @@ class ModelOptions(Settings):
     precision: str = setting(
         "auto", "auto (bfloat16 on a GPU, float32 on a CPU), float32 or bfloat16", choices=("auto", "float32", "bfloat16")
     )
-    compile: bool = setting(False, "compile the blocks with torch.compile; the first windows take minutes")
+    compile: bool = setting(default=False, doc="compile the blocks with torch.compile; the first windows take minutes")
     scene_pixels: int = setting(0, "most pixels of an image of the scene branch; 0: the size's own", at_least=0)
     human_size: int = setting(
         0, "side of the square image of the human branch, a multiple of 14 [pixels]; 0: the size's own", at_least=0
     )
     exact_resize: bool = setting(
-        False, "resize with Pillow, as upstream does to the last bit, instead of torch (up to ten times as fast)"
+        default=False, doc="resize with Pillow, as upstream does to the last bit, instead of torch (up to ten times as fast)"
     )
     score_min: float = setting(0.3, "lowest score of a head that counts", at_least=0.0, at_most=1.0)
     nms: int = setting(3, "side of the neighbourhood in which only the strongest head stays [patches]", at_least=1, at_most=9)
     max_people: int = setting(16, "most people of one image, the strongest stay", at_least=1)
-    cache_features: bool = setting(True, "keep the encoders' features of a frame while windows overlap")
+    cache_features: bool = setting(default=True, doc="keep the encoders' features of a frame while windows overlap")
     smplx_dir: str = setting("", "folder of the licensed SMPL-X files; empty: the free body")
 
     def __post_init__(self) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from chromm_ros.model.config import PATCH, HumanConfig
 from chromm_ros.model.scene_branch import IMAGE_MEAN, IMAGE_STD
@@ -89,7 +88,7 @@ def suppress(scores: Float[Tensor, "F n n"], nms: int) -> Float[Tensor, "F n n"]
     if nms <= 1:
         return scores
     padding = nms // 2 if nms in (2, 4) else (nms - 1) // 2
-    strongest = F.max_pool2d(scores[:, None], nms, stride=1, padding=padding)[:, 0]
+    strongest = nn.functional.max_pool2d(scores[:, None], nms, stride=1, padding=padding)[:, 0]
     return scores * (scores == strongest[:, : scores.shape[1], : scores.shape[2]])
 
 
@@ -101,9 +100,7 @@ def strongest_per_image(found: Detections, most: int) -> Detections:
     return found[(better | tied).sum(1) < most]
 
 
-def camera_embedding(
-    intrinsics: Float[Tensor, "F 3 3"], side: int, bands: int, max_resolution: int
-) -> Float[Tensor, "F P E"]:
+def camera_embedding(intrinsics: Float[Tensor, "F 3 3"], side: int, bands: int, max_resolution: int) -> Float[Tensor, "F P E"]:
     """What each patch knows of its ray: the ray and its sines and cosines, 3 + 6 x bands channels.
 
     Upstream unprojects (row, column) as if they were (x, y), a transposed map of rays; the published weights were trained with it.

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from chromm_ros.model.config import HumanConfig
 from chromm_ros.model.human_branch import Detections, HumanBranch, at_patch, camera_embedding
@@ -59,7 +58,7 @@ class PeopleAttention(nn.Module):
         own = self.norm(x)
         parts = self.to_qkv(own).chunk(3, -1) if context is None else (self.to_q(own), *self.to_kv(context).chunk(2, -1))
         q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts)  # (B, h, ., d)
-        o = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        o = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         return x + self.to_out(o.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]  # modules are called untyped
 
 
@@ -79,7 +78,7 @@ class PeopleLayer(nn.Module):
     ) -> Float[Tensor, "B M D"]:
         """Three residuals."""
         x = self.across(self.among(x, None, mask), context, None)
-        return x + self.fc2(F.gelu(self.fc1(self.norm(x))))  # type: ignore[no-any-return]  # modules are called untyped
+        return x + self.fc2(nn.functional.gelu(self.fc1(self.norm(x))))  # type: ignore[no-any-return]  # modules are called untyped
 
 
 class PeopleTransformer(nn.Module):
@@ -172,9 +171,7 @@ class MultiHmr(HumanBranch):
         super().__init__(config)
         self.perception = PerceptionHead(config, config.image_size // 14)
 
-    def perceive(
-        self, features: Float[Tensor, "F P D"], found: Detections, intrinsics: Float[Tensor, "F 3 3"]
-    ) -> PeopleOutput:
+    def perceive(self, features: Float[Tensor, "F P D"], found: Detections, intrinsics: Float[Tensor, "F 3 3"]) -> PeopleOutput:
         """People at the detections; `intrinsics` in pixels of the square images."""
         rays = camera_embedding(intrinsics, round(features.shape[1] ** 0.5), self.config.bands, self.config.max_resolution)
         pose, betas, expression, camera = self.perception(torch.cat((features, rays.to(features.dtype)), -1), found)

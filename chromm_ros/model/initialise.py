@@ -10,7 +10,6 @@ import zlib
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from chromm_ros.model.chromm import Chromm
 from chromm_ros.model.config import PATCH, NetworkConfig
@@ -82,16 +81,18 @@ def _aim_scene(scene: SceneBranch) -> None:
     The point head sees u and v beside its channels: four of its hidden channels carry their positive and negative parts to the output.
     """
     rays, depth = scene.point_head.output_block
-    _shrink(rays, 0.02)
-    first, last = rays[0], rays[2]
+    first, last = _convolutions(rays)
+    last.weight.mul_(0.02)
     first.weight[:4] = 0
     last.weight[:, :4] = 0
     for channel in range(2):  # u, then v: the last two inputs
         for sign, hidden in ((1.0, 2 * channel), (-1.0, 2 * channel + 1)):
             first.weight[hidden, channel - 2, 1, 1] = sign
             last.weight[channel, hidden, 0, 0] = sign * HALF_DIAGONAL
-    _shrink(depth, 0.1)
-    depth[2].bias.fill_(math.log(DEPTH))
+    _, last = _convolutions(depth)
+    last.weight.mul_(0.1)
+    assert last.bias is not None
+    last.bias.fill_(math.log(DEPTH))
     scene.camera_head.fc_rot.weight.mul_(0.02)
     scene.camera_head.fc_rot.bias.copy_(torch.eye(3).flatten())
     scene.camera_head.fc_t.weight.mul_(0.1)
@@ -107,7 +108,9 @@ def _aim_detector(network: Chromm, seed: int) -> None:
     human = network.human
     human.backbone.pos_embed.mul_(50.0)
     side = network.config.human.image_size
-    hidden = F.relu(human.classifier[0](human.encode(torch.tensor((0.485, 0.456, 0.406)).view(1, 3, 1, 1).expand(1, 3, side, side))))
+    hidden = nn.functional.relu(
+        human.classifier[0](human.encode(torch.tensor((0.485, 0.456, 0.406)).view(1, 3, 1, 1).expand(1, 3, side, side)))
+    )
     n = side // PATCH
     generator = torch.Generator().manual_seed(_seed(seed, "detector"))
     best: tuple[float, Tensor, Tensor] | None = None
@@ -133,15 +136,17 @@ def _aim_detector(network: Chromm, seed: int) -> None:
     last.bias.fill_(math.log(0.3 / 0.7) - factor * float(high + low) / 2)
 
 
-def _last(layers: nn.Module) -> nn.Linear:
-    assert isinstance(layers, nn.Sequential)
+def _last(layers: nn.Sequential) -> nn.Linear:
     assert isinstance(layers[-1], nn.Linear)
     return layers[-1]
 
 
-def _shrink(block: nn.Module, factor: float) -> None:
+def _convolutions(block: nn.Module) -> tuple[nn.Conv2d, nn.Conv2d]:
     assert isinstance(block, nn.Sequential)
-    block[2].weight.mul_(factor)
+    first, _, last = block
+    assert isinstance(first, nn.Conv2d)
+    assert isinstance(last, nn.Conv2d)
+    return first, last
 
 
 def _seed(seed: int, name: str) -> int:

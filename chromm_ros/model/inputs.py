@@ -3,22 +3,23 @@
 The scene branch takes one size for all frames of a window (Pi3X's rule), the human branch a square with black borders (Multi-HMR's).
 Pixel centres lie at +0.5, so a resize is a plain scaling of coordinates.
 
-Resizing: upstream uses Pillow (LANCZOS for Pi3X, BICUBIC for Multi-HMR). torch resizes bytes by the same filters, up to one grey level
-from Pillow in 0.2 % of the pixels, in a tenth of the time (1920x1080 to 252x140, one core: 2.3 ms against 25 ms), and a stream of four
-cameras pays this for every frame, twice. So torch is the default, and Pillow stays for exact comparisons (`exact`) and for versions of
-torch without the LANCZOS filter.
+Resizing: upstream uses Pillow (LANCZOS for Pi3X, BICUBIC for Multi-HMR). torch resizes bytes by the same filters in a tenth of the time
+(1920x1080 to 252x140 on one core: 2.3 ms against 25 ms), and a stream of four cameras pays this for every frame, twice. It differs from
+Pillow by one grey level in less than 1 % of the pixels; for a few ratios of sizes the two disagree about the filter's outermost tap, by a
+few levels where the image is noise. So torch is the default, and Pillow stays for exact comparisons (`exact`) and for versions of torch
+without the LANCZOS filter.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cache
+from typing import Any
 from weakref import ReferenceType, ref
 
 import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 
 from chromm_ros.errors import require
 from chromm_ros.model.config import PATCH
@@ -51,9 +52,9 @@ class Views:
 
     def to(self, device: torch.device) -> "Views":
         """The same on a device."""
-        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-        moved = {name: value if value is None else value.to(device, non_blocking=True) for name, value in values.items()}
-        return replace(self, **moved)
+        values: dict[str, Any] = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        moved: dict[str, Any] = {name: None if value is None else value.to(device) for name, value in values.items()}
+        return Views(**moved)
 
     def conditions(self) -> Conditions:
         """What Pi3X is told: rays, poses and depths, each where it is known."""
@@ -192,9 +193,7 @@ def human_from_image(width: int, height: int, side: int) -> Float[np.ndarray, "3
     return np.array(((new_width / width, 0.0, left), (0.0, new_height / height, top), (0.0, 0.0, 1.0)))
 
 
-def resize(
-    image: UInt8[Tensor, "3 H W"], width: int, height: int, kind: str, *, exact: bool
-) -> UInt8[Tensor, "3 h w"]:
+def resize(image: UInt8[Tensor, "3 H W"], width: int, height: int, kind: str, *, exact: bool) -> UInt8[Tensor, "3 h w"]:
     """Resize with antialiasing; `kind` is `lanczos` or `bicubic`.
 
     Raises:
@@ -207,13 +206,13 @@ def resize(
         picture = pillow.fromarray(image.permute(1, 2, 0).numpy())
         resized = picture.resize((width, height), pillow.Resampling[kind.upper()])
         return torch.from_numpy(np.array(resized)).permute(2, 0, 1).contiguous()
-    return F.interpolate(image[None], size=(height, width), mode=kind, antialias=True)[0].contiguous()
+    return nn.functional.interpolate(image[None], size=(height, width), mode=kind, antialias=True)[0].contiguous()
 
 
 @cache
 def _torch_has_lanczos() -> bool:
     try:
-        F.interpolate(torch.zeros(1, 3, 4, 4, dtype=torch.uint8), size=(2, 2), mode="lanczos", antialias=True)
+        nn.functional.interpolate(torch.zeros(1, 3, 4, 4, dtype=torch.uint8), size=(2, 2), mode="lanczos", antialias=True)
     except (NotImplementedError, ValueError):
         return False
     return True

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from chromm_ros.model.config import PATCH, HumanConfig, NetworkConfig
 from chromm_ros.model.human_branch import Detections, camera_embedding
@@ -42,7 +41,7 @@ class Fusion(nn.Module):
     def forward(self, scene: Float[Tensor, "*B C"], human: Float[Tensor, "*B D"]) -> Float[Tensor, "*B E"]:
         """Fused token."""
         both = torch.cat((self.norm_scene(scene), self.norm_human(human)), -1)
-        return self.fc2(F.gelu(self.fc1(both)))  # type: ignore[no-any-return]  # modules are called untyped
+        return self.fc2(nn.functional.gelu(self.fc1(both)))  # type: ignore[no-any-return]  # modules are called untyped
 
 
 class SmplDecoder(nn.Module):
@@ -99,7 +98,7 @@ class MaskHead(nn.Module):
 
     def forward(self, scene: Float[Tensor, "F P C"], human: Float[Tensor, "F P D"]) -> Float[Tensor, "F P"]:
         """Logits."""
-        return self.out(F.gelu(self.fusion(scene, human))).float()[..., 0]  # type: ignore[no-any-return]  # untyped modules
+        return self.out(nn.functional.gelu(self.fusion(scene, human))).float()[..., 0]  # type: ignore[no-any-return]  # untyped modules
 
 
 class PelvisHead(nn.Module):

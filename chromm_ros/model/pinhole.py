@@ -10,7 +10,8 @@ FOCAL_LIMITS = (0.3, 4.0)
 
 def move_pixels(matrix: Float[Tensor, "*B 3 3"], pixels: Float[Tensor, "*B 2"]) -> Float[Tensor, "*B 2"]:
     """Pixels after a resize and shift given as a 3x3 matrix."""
-    return (matrix[..., :2, :2] @ pixels[..., None])[..., 0] + matrix[..., :2, 2]
+    moved: Tensor = (matrix[..., :2, :2] @ pixels[..., None])[..., 0] + matrix[..., :2, 2]
+    return moved
 
 
 def back_project(
@@ -18,7 +19,8 @@ def back_project(
 ) -> Float[Tensor, "*B 3"]:
     """Point at a depth along z behind a pixel."""
     homogeneous = torch.cat((pixels, torch.ones_like(pixels[..., :1])), -1)
-    return depth[..., None] * (torch.linalg.inv(intrinsics) @ homogeneous[..., None])[..., 0]
+    rays: Tensor = (torch.linalg.inv(intrinsics) @ homogeneous[..., None])[..., 0]
+    return depth[..., None] * rays
 
 
 def inside(pixels: Float[Tensor, "*B 2"], size: Float[Tensor, "*B 2"]) -> Bool[Tensor, "*B"]:
@@ -60,9 +62,7 @@ def pinhole(focal: Float[Tensor, "F"], image_size: Float[Tensor, "F 2"]) -> Floa
     return matrix
 
 
-def sample_map(
-    maps: Float[Tensor, "F h w C"], image: Int[Tensor, "P"], place: Float[Tensor, "P 2"]
-) -> Float[Tensor, "P C"]:
+def sample_map(maps: Float[Tensor, "F h w C"], image: Int[Tensor, "P"], place: Float[Tensor, "P 2"]) -> Float[Tensor, "P C"]:
     """Bilinear value of maps at (x, y) in cells, cell (0, 0) being centred at (0.5, 0.5); beyond the border the border counts."""
     height, width = maps.shape[1:3]
     limit = torch.tensor((width - 1, height - 1), device=maps.device)
@@ -77,9 +77,7 @@ def sample_map(
     return result
 
 
-def median_depth(
-    depth: Float[Tensor, "F H W"], image: Int[Tensor, "P"], pixels: Float[Tensor, "P 2"]
-) -> Float[Tensor, "P"]:
+def median_depth(depth: Float[Tensor, "F H W"], image: Int[Tensor, "P"], pixels: Float[Tensor, "P 2"]) -> Float[Tensor, "P"]:
     """Median of the 3 x 3 depths around a pixel: one wild value at an edge does not decide."""
     height, width = depth.shape[1:]
     step = torch.arange(-1, 2, device=depth.device)

@@ -20,7 +20,6 @@ from chromm_ros.model.initialise import untrained
 from chromm_ros.model.inputs import Batch, InputMaker
 from chromm_ros.records import Frame, FrameSet, Prediction, Window
 
-
 Look: TypeAlias = Callable[[Batch, list[int]], Features]
 """Encodes some of the frames of a batch, by index."""
 

@@ -65,9 +65,7 @@ def prope_table(world_from_cam: Float[Tensor, "B N 4 4"], rows: int, columns: in
     return Prope(invert_rigid(world_from_cam), world_from_cam, (cos, -sin))
 
 
-def prope_turn(
-    x: Float[Tensor, "B h NP d"], matrix: Float[Tensor, "B N 4 4"], rope: Rope
-) -> Float[Tensor, "B h NP d"]:
+def prope_turn(x: Float[Tensor, "B h NP d"], matrix: Float[Tensor, "B N 4 4"], rope: Rope) -> Float[Tensor, "B h NP d"]:
     """Multiply the groups of 4 by the matrix of the token's view and turn the rest by its place."""
     views = x.unflatten(2, (matrix.shape[1], -1))  # (B, h, N, P, d)
     pose, place = views.chunk(2, -1)

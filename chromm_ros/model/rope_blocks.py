@@ -6,7 +6,6 @@ Source: yyfz/Pi3, pi3/models/layers/block.py, attention.py and transformer_head.
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from chromm_ros.model.rope import Prope, Rope, prope_back, prope_keys, prope_queries, rotate
 from chromm_ros.model.vit import EPS, Block, Mlp
@@ -25,7 +24,7 @@ class PoseInject(Block):
         """
         q, k, v = self.attn.split(self.norm1(x))
         q, k, v = prope_queries(q, prope), prope_keys(k, prope), prope_keys(v, prope)
-        o = F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
+        o = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=seen)
         o = self.ls1(self.attn.merge(prope_back(o, prope)))
         return o + self.ls2(self.mlp(self.norm2(x)))  # type: ignore[no-any-return]  # modules are called untyped
 
@@ -47,7 +46,7 @@ class CrossAttention(nn.Module):
             layer(t).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, h, ., d)
             for layer, t in ((self.q_proj, x), (self.k_proj, y), (self.v_proj, y))
         )
-        o = F.scaled_dot_product_attention(q, rotate(k, rope), v)
+        o = nn.functional.scaled_dot_product_attention(q, rotate(k, rope), v)
         return self.proj(o.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]  # modules are called untyped
 
 

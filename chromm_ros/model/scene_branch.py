@@ -68,9 +68,7 @@ class SceneBranch(nn.Module):
         self.conf_head = ConvHead(dim, config.up_channels, config.last_channels, (1,))
         self.camera_head = CameraHead(config.camera_dim)
         self.metric_token = nn.Parameter(torch.zeros(1, 1, width))
-        self.metric_decoder = MetricDecoder(
-            width, config.metric_dim, config.metric_out, config.head_depth, config.metric_heads
-        )
+        self.metric_decoder = MetricDecoder(width, config.metric_dim, config.metric_out, config.head_depth, config.metric_heads)
         self.metric_head = nn.Linear(config.metric_out, 1)
         self.register_buffer("image_mean", torch.tensor(IMAGE_MEAN).view(1, 3, 1, 1))
         self.register_buffer("image_std", torch.tensor(IMAGE_STD).view(1, 3, 1, 1))
@@ -84,9 +82,7 @@ class SceneBranch(nn.Module):
         """Patch tokens of single frames, images in [0, 1]."""
         return self.encoder((images - self.image_mean) / self.image_std)  # type: ignore[no-any-return]  # modules are untyped
 
-    def decode(
-        self, features: Float[Tensor, "B N P D"], size: tuple[int, int], known: Conditions | None = None
-    ) -> SceneOutput:
+    def decode(self, features: Float[Tensor, "B N P D"], size: tuple[int, int], known: Conditions | None = None) -> SceneOutput:
         """A scene from its frames' tokens, in any order of the views.
 
         Args:

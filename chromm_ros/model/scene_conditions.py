@@ -92,7 +92,7 @@ def prepare_conditions(known: Conditions, scenes: int, views: int, height: int, 
 
 
 def ray_map(intrinsics: Float[Tensor, "*B 3 3"], height: int, width: int) -> Float[Tensor, "*B H W 2"]:
-    """x and y of K^-1 (column + 0.5, row + 0.5, 1) for every pixel."""
+    """First two coordinates of K^-1 (column + 0.5, row + 0.5, 1) for every pixel."""
     v, u = torch.meshgrid(
         torch.arange(height, device=intrinsics.device) + 0.5, torch.arange(width, device=intrinsics.device) + 0.5, indexing="ij"
     )

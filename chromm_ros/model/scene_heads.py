@@ -6,7 +6,6 @@ Source: yyfz/Pi3, pi3/models/layers/{transformer_head,conv_head,camera_head}.py.
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from chromm_ros.model.rope import Rope
 from chromm_ros.model.rope_blocks import CrossBlock
@@ -104,7 +103,7 @@ class ConvHead(nn.Module):
         aspect = columns / rows
         for stage in self.upsample_blocks:
             x = stage(_with_uv(x, aspect))
-        x = F.interpolate(x, size=(14 * rows, 14 * columns), mode="bilinear", align_corners=False)
+        x = nn.functional.interpolate(x, size=(14 * rows, 14 * columns), mode="bilinear", align_corners=False)
         x = _with_uv(x, aspect)
         return [block(x) for block in self.output_block]
 
@@ -120,7 +119,7 @@ class CameraResidual(nn.Module):
 
     def forward(self, x: Float[Tensor, "F P D"]) -> Float[Tensor, "F P D"]:
         """Residual."""
-        return x + F.relu(self.res_conv3(F.relu(self.res_conv2(F.relu(self.res_conv1(x))))))
+        return x + nn.functional.relu(self.res_conv3(nn.functional.relu(self.res_conv2(nn.functional.relu(self.res_conv1(x))))))
 
 
 class CameraHead(nn.Module):
@@ -137,16 +136,17 @@ class CameraHead(nn.Module):
         """world_from_cam in the network's own scale."""
         x = self.more_mlps(self.res_conv(tokens).mean(1))
         top = torch.cat((nearest_rotation(self.fc_rot(x)), self.fc_t(x)[..., None]), -1)  # (F, 3, 4)
-        return F.pad(top, (0, 0, 0, 1)) + top.new_tensor((0.0, 0.0, 0.0, 1.0)).diag()
+        return nn.functional.pad(top, (0, 0, 0, 1)) + top.new_tensor((0.0, 0.0, 0.0, 1.0)).diag()
 
 
 def nearest_rotation(nine: Float[Tensor, "*B 9"]) -> Float[Tensor, "*B 3 3"]:
     """Rows to unit length, then the rotation nearest to them (SVD); ill-posed where det < 0 and the two smallest values meet."""
-    rows = F.normalize(nine.unflatten(-1, (3, 3)), dim=-1, eps=1e-12)
+    rows = nn.functional.normalize(nine.unflatten(-1, (3, 3)), dim=-1, eps=1e-12)
     u, _, vt = torch.linalg.svd(rows)
     sign = torch.linalg.det(u @ vt)
     flip = torch.stack((torch.ones_like(sign), torch.ones_like(sign), sign), -1)
-    return (u * flip[..., None, :]) @ vt
+    nearest: Tensor = (u * flip[..., None, :]) @ vt
+    return nearest
 
 
 def uv_map(rows: int, columns: int, aspect: float, device: torch.device) -> Float[Tensor, "2 rows columns"]:

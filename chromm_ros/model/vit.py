@@ -6,7 +6,6 @@ Parameters carry upstream's names, so published files load by short tables (`wei
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from chromm_ros.model.config import PATCH
 from chromm_ros.model.rope import Rope, rotate
@@ -25,7 +24,7 @@ class Mlp(nn.Module):
 
     def forward(self, x: Float[Tensor, "*B T D"]) -> Float[Tensor, "*B T D"]:
         """Per token."""
-        return self.fc2(F.gelu(self.fc1(x)))  # type: ignore[no-any-return]  # modules are called untyped
+        return self.fc2(nn.functional.gelu(self.fc1(x)))  # type: ignore[no-any-return]  # modules are called untyped
 
 
 class LayerScale(nn.Module):
@@ -66,7 +65,7 @@ class Attention(nn.Module):
         q, k, v = self.split(x)
         if rope is not None:
             q, k = rotate(q, rope), rotate(k, rope)
-        return self.merge(F.scaled_dot_product_attention(q, k, v))
+        return self.merge(nn.functional.scaled_dot_product_attention(q, k, v))
 
 
 class Block(nn.Module):
@@ -162,9 +161,7 @@ class VisionTransformer(nn.Module):
         return self.norm(x)[:, specials.shape[1] :]  # type: ignore[no-any-return]  # modules are called untyped
 
 
-def resize_positions(
-    pos_embed: Float[Tensor, "1 L D"], rows: int, columns: int, *, antialias: bool
-) -> Float[Tensor, "1 M D"]:
+def resize_positions(pos_embed: Float[Tensor, "1 L D"], rows: int, columns: int, *, antialias: bool) -> Float[Tensor, "1 M D"]:
     """Positions for another grid, bicubic, in float32; the first entry (cls) stays as it is.
 
     Two histories of DINOv2 live on in the published weights: Pi3X resizes to the output's size with antialiasing (which changes the
@@ -175,9 +172,9 @@ def resize_positions(
         return pos_embed
     grid = pos_embed[:, 1:].float().unflatten(1, (side, side)).permute(0, 3, 1, 2)  # (1, D, side, side)
     if antialias:
-        grid = F.interpolate(grid, size=(rows, columns), mode="bicubic", antialias=True)
+        grid = nn.functional.interpolate(grid, size=(rows, columns), mode="bicubic", antialias=True)
     else:
         factor = ((rows + 0.1) / side, (columns + 0.1) / side)
-        grid = F.interpolate(grid, scale_factor=factor, mode="bicubic")
+        grid = nn.functional.interpolate(grid, scale_factor=factor, mode="bicubic")
     assert grid.shape[-2:] == (rows, columns), grid.shape
     return torch.cat((pos_embed[:, :1], grid.flatten(2).mT.to(pos_embed.dtype)), 1)

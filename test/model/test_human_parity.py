@@ -1,8 +1,9 @@
 """Multi-HMR up to its SMPL-X parameters, against outputs of upstream's code on the same random weights."""
 
+from dataclasses import replace
+
 import pytest
 import torch
-from dataclasses import replace
 from model.reference import arrays, assert_same, golden
 from safetensors.torch import load_file
 

@@ -1,0 +1,183 @@
+"""Single modules, against outputs of upstream's code on the same random weights."""
+
+import json
+
+import pytest
+import torch
+from model.reference import arrays, assert_same, golden
+from safetensors.torch import load_file
+from torch import nn
+
+from chromm_ros.model.config import MULTIHMR as SIZES_OF_MULTIHMR
+from chromm_ros.model.config import PI3X as SIZE_OF_PI3X
+from chromm_ros.model.human_heads import MultiHmr, rotations_from_6d
+from chromm_ros.model.inputs import letterbox, resize, scene_size
+from chromm_ros.model.rope import (
+    grid_positions,
+    invert_rigid,
+    prope_back,
+    prope_keys,
+    prope_queries,
+    prope_table,
+    rope_table,
+    rotate,
+)
+from chromm_ros.model.rope_blocks import CrossBlock, PoseInject
+from chromm_ros.model.scene_branch import IMAGE_MEAN, IMAGE_STD, SceneBranch
+from chromm_ros.model.scene_conditions import normalise_depths, ray_map
+from chromm_ros.model.scene_heads import CameraHead, ConvHead, nearest_rotation, uv_map
+from chromm_ros.model.vit import Block, resize_positions
+from chromm_ros.model.weight_maps import MULTIHMR, rename
+
+pytestmark = pytest.mark.usefixtures("without_gradients")
+
+
+@pytest.fixture
+def without_gradients():
+    with torch.inference_mode():
+        yield
+
+
+def loaded(module: nn.Module, name: str, prefix: str = "") -> nn.Module:
+    weights = load_file(golden(name))
+    module.load_state_dict({key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)})
+    return module.eval()
+
+
+@pytest.mark.parametrize("case", ["tall", "wide"])
+def test_conv_head(case: str) -> None:
+    reference = arrays("mod_conv_head.npz")
+    head = loaded(ConvHead(24, (48, 32, 16), 12, (2, 1)), "mod_conv_head.safetensors")
+    rows, columns = reference[f"{case}/in.patch_hw"].tolist()
+    for index, ours in enumerate(head(reference[f"{case}/in.tokens"], rows, columns)):
+        assert_same(ours, reference[f"{case}/out.{index}"])
+    uv = uv_map(14 * rows, 14 * columns, columns / rows, torch.device("cpu"))
+    assert_same(uv.permute(1, 2, 0), reference[f"{case}/mid.uv_full"])
+
+
+def test_camera_head_and_nearest_rotation() -> None:
+    reference = arrays("mod_camera_head.npz")
+    head = loaded(CameraHead(32), "mod_camera_head.safetensors")
+    assert_same(head(reference["in.tokens"]), reference["out.pose"])
+    values = reference["so3/mid.singular_values_of_row_normalised"].sort(descending=True).values
+    # Where the matrix mirrors, the nearest rotation jumps as the two smallest singular values meet.
+    posed = (reference["so3/mid.det_in"] > 0) | (values[:, 1] - values[:, 2] > 1e-2)
+    assert posed.sum() > 80
+    assert_same(nearest_rotation(reference["so3/in.m9"])[posed], reference["so3/out.R"][posed])
+
+
+@pytest.mark.parametrize("dim", [64, 16])
+def test_rope(dim: int) -> None:
+    reference = arrays("mod_rope2d.npz")
+    positions = reference["pos_with_specials"]
+    assert torch.equal(grid_positions(3, 4, specials=5, device="cpu").expand_as(positions), positions)
+    cos, sin = rope_table(positions, dim)
+    ours = rotate(reference[f"d{dim}/in.tokens"], (cos[:, None], sin[:, None]))
+    assert_same(ours, reference[f"d{dim}/out.tokens"])
+
+
+def test_rope_far_out() -> None:
+    reference = arrays("mod_rope2d.npz")
+    cos, sin = rope_table(reference["far/in.pos"], 64)
+    assert_same(rotate(reference["far/in.tokens"], (cos[:, None], sin[:, None])), reference["far/out.tokens"])
+
+
+@pytest.mark.parametrize("dim", [64, 16])
+def test_prope(dim: int) -> None:
+    reference = arrays("mod_prope.npz")
+    rows, columns = reference["in.grid_hw"].tolist()
+    x = reference[f"d{dim}/in.x"]
+    prope = prope_table(reference["in.cam2world"], rows, columns, dim)
+    assert_same(prope.cam_from_world, reference["mid.world2cam"])
+    assert_same(prope_queries(x, prope), reference[f"d{dim}/out.q"])
+    assert_same(prope_keys(x, prope), reference[f"d{dim}/out.kv"])
+    assert_same(prope_back(x, prope), reference[f"d{dim}/out.o"])
+
+
+def test_blocks() -> None:
+    reference, file = arrays("mod_pi3_blocks.npz"), "mod_pi3_blocks.safetensors"
+    x = reference["in.x"]
+    cos, sin = rope_table(reference["in.pos"], 16)
+    rope = (cos[:, None], sin[:, None])
+    decoder = loaded(Block(32, 2, scale=1.0, qk_norm=True), file, "dec.")
+    assert_same(decoder(x, rope), reference["out.dec"], "decoder")
+    assert_same(loaded(Block(32, 2, scale=None), file, "head.")(x, rope), reference["out.head"], "head")
+    assert_same(loaded(CrossBlock(32, 2), file, "cross.")(reference["in.query"], x, rope), reference["out.cross"], "cross")
+    inject = loaded(PoseInject(32, 2), file, "pose.")
+    rows, columns = reference["pose/in.grid_hw"].tolist()
+    prope = prope_table(invert_rigid(invert_rigid(reference["pose/in.cam2world"])), rows, columns, 16)
+    assert isinstance(inject, PoseInject)
+    assert_same(inject.inject(reference["pose/in.x"], prope, None), reference["pose/out"], "pose")
+
+
+def test_positions() -> None:
+    reference = arrays("mod_dinov2_posembed.npz")
+    grid = reference["in.pos_embed"]
+    for key, expected in reference.items():
+        kind, _, size = key.partition("/")
+        if size:
+            rows, columns = (int(part[1:]) for part in size.split("_"))
+            assert_same(resize_positions(grid, rows, columns, antialias=kind.startswith("pi3")), expected, key)
+
+
+def test_geometry_and_depths() -> None:
+    reference = arrays("mod_pi3_geometry.npz")
+    assert_same(ray_map(reference["in.K"], 6, 8), reference["rays_xy_from_K"])
+    assert_same(invert_rigid(reference["se3_in"]), reference["se3_inverse"])
+    reference = arrays("mod_pi3_depthnorm.npz")
+    depths, mean = normalise_depths(reference["in.depth"])
+    assert_same(depths, reference["mean/normalised"])
+    assert_same(mean, reference["mean/factor"])
+
+
+def test_rotations() -> None:
+    reference = arrays("mod_mh_rot6d.npz")
+    assert_same(rotations_from_6d(reference["in.x6"]), reference["out.R"])
+
+
+def test_sizes() -> None:
+    for width, height, *expected in arrays("mod_pi3_preprocess.npz")["size_table_w_h_W_H_limit255000"].tolist():
+        assert list(scene_size(width, height, 255000)) == expected
+    for side, width, height, *expected in arrays("mod_mh_preprocess.npz")["letterbox_table_S_w_h_neww_newh_x0_y0"].tolist():
+        assert list(letterbox(width, height, side)) == expected
+
+
+@pytest.mark.parametrize("case", ["landscape", "portrait", "upscale"])
+def test_pixels_of_the_scene_branch(case: str) -> None:
+    reference = arrays("mod_pi3_preprocess.npz")
+    first, second = (reference[f"{case}/in.rgb{index}_u8"].permute(2, 0, 1) for index in range(2))
+    width, height = scene_size(first.shape[2], first.shape[1], int(reference[f"{case}/in.pixel_limit"]))
+    for image, expected in zip((first, second), reference[f"{case}/out.imgs"], strict=True):
+        assert_same(resize(image, width, height, "lanczos", exact=True) / 255, expected)
+        fast = resize(image, width, height, "lanczos", exact=False) / 255
+        assert float((fast - expected).abs().mean()) < 0.5 / 255, "on average half a grey level from Pillow, on noise"
+
+
+@pytest.mark.parametrize("case", ["landscape", "portrait", "small", "square"])
+def test_pixels_of_the_human_branch(case: str) -> None:
+    reference = arrays("mod_mh_preprocess.npz")
+    image, side = reference[f"{case}/in.rgb_u8"].permute(2, 0, 1), int(reference["img_size"])
+    width, height, left, top = letterbox(image.shape[2], image.shape[1], side)
+    square = torch.zeros(3, side, side)
+    square[:, top : top + height, left : left + width] = resize(image, width, height, "bicubic", exact=True) / 255
+    mean, std = torch.tensor(IMAGE_MEAN).view(3, 1, 1), torch.tensor(IMAGE_STD).view(3, 1, 1)
+    assert_same(((square - mean) / std)[None], reference[f"{case}/out.x"])
+
+
+def listed(name: str) -> dict[str, tuple[int, ...]]:
+    return {key: tuple(entry[0]) for key, entry in json.loads(golden(name).read_text())["state_dict"].items()}
+
+
+def test_every_key_of_pi3x_at_full_size() -> None:
+    with torch.device("meta"):
+        ours = SceneBranch(SIZE_OF_PI3X).state_dict()
+    assert {key: tuple(value.shape) for key, value in ours.items()} == listed("pi3x_state_dict.json")
+
+
+@pytest.mark.parametrize("name", SIZES_OF_MULTIHMR)
+def test_every_key_of_multi_hmr_at_full_size(name: str) -> None:
+    with torch.device("meta"):
+        ours = MultiHmr(SIZES_OF_MULTIHMR[name]).state_dict()
+    theirs = {rename(key, MULTIHMR): shape for key, shape in listed(f"multihmr_multiHMR_{name}_state_dict.json").items()}
+    theirs.pop(None)
+    assert {key: tuple(value.shape) for key, value in ours.items()} == theirs

@@ -43,33 +43,48 @@ def select(prediction: Prediction, cameras: Cameras, config: CloudConfig) -> Clo
 
     Only those frames leave the device, and only the points that stay are transformed.
     """
-    newest = np.flatnonzero(cameras.step == cameras.step.max(initial=-1))
-    sources = [int(cameras.index[i]) for i in newest]
-    points = [numpy_of(prediction.points[k]).reshape(-1, 3) for k in sources]
-    confidence = [numpy_of(prediction.confidence[k]) for k in sources]
-    people = [numpy_of(prediction.human_mask[k]) for k in sources]
-    usable = [_usable(p, c, m, config) for p, c, m in zip(points, confidence, people, strict=True)]
-    total = sum(len(chosen) for chosen in usable)
-    wanted = np.linspace(0, total - 1, min(total, config.max_points)).astype(np.int64)
-    parts, first = [], 0
-    for i, k, p, c, chosen in zip(newest, sources, points, confidence, usable, strict=True):
-        taken = chosen[wanted[(wanted >= first) & (wanted < first + len(chosen))] - first]
-        first += len(chosen)
-        in_world = se3.apply(cameras.world_from_cam[i], cameras.unit * p[taken].astype(np.float64))
-        parts.append((in_world, numpy_of(prediction.colors[k]).reshape(-1, 3)[taken], c.reshape(-1)[taken]))
-    empty = (np.zeros((0, 3)), np.zeros((0, 3), np.uint8), np.zeros(0))
-    in_world, colors, trust = (np.concatenate(arrays) for arrays in zip(empty, *parts, strict=True))
-    return Cloud(in_world.astype(np.float32), colors, trust.astype(np.float32))
+    newest = np.flatnonzero(cameras.step == cameras.step.max(initial=-1)).tolist()
+    chosen = _spread([_trusted(prediction, int(cameras.index[i]), config) for i in newest], config.max_points)
+    if not newest:
+        return Cloud(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.uint8), np.zeros(0, np.float32))
+    with np.errstate(invalid="ignore", over="ignore"):
+        parts = [_taken(prediction, cameras, i, pixels) for i, pixels in zip(newest, chosen, strict=True)]
+        points, colors, confidence = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        finite = np.isfinite(points @ np.ones(3, np.float32))  # a sum is not finite where one of its parts is not
+    return Cloud(points[finite], colors[finite], confidence[finite]) if not finite.all() else Cloud(points, colors, confidence)
 
 
-def _usable(
-    points: Float[np.ndarray, "N 3"], confidence: Float[np.ndarray, "H W"], people: Float[np.ndarray, "h w"], config: CloudConfig
-) -> Int[np.ndarray, "K"]:
-    """Indices of the points of one frame that are finite, trusted and (unless asked for) not on people."""
-    keep = (confidence >= config.min_confidence).reshape(-1) & np.isfinite(points).all(axis=-1)
+def _trusted(prediction: Prediction, frame: int, config: CloudConfig) -> Int[np.ndarray, "K"]:
+    """Pixels of one frame that are trusted and (unless asked for) not on people."""
+    confidence = numpy_of(prediction.confidence[frame])
+    keep = confidence >= config.min_confidence
     if not config.keep_people:
-        keep &= ~_enlarged(people > PERSON, *confidence.shape).reshape(-1)
+        keep &= ~_enlarged(numpy_of(prediction.human_mask[frame]) > PERSON, *confidence.shape)
     return np.flatnonzero(keep)
+
+
+def _spread(pixels: list[Int[np.ndarray, "_"]], most: int) -> list[Int[np.ndarray, "_"]]:
+    """At most so many of the pixels of all frames, evenly over them."""
+    ends = np.cumsum([len(p) for p in pixels], dtype=np.int64)
+    total = int(ends[-1]) if len(pixels) else 0
+    if total <= most:
+        return pixels
+    wanted = np.arange(most, dtype=np.int64) * total // max(most, 1)
+    cuts = np.searchsorted(wanted, ends)
+    starts = np.concatenate([[0], ends[:-1]])
+    return [p[part - start] for p, part, start in zip(pixels, np.split(wanted, cuts[:-1]), starts, strict=True)]
+
+
+def _taken(
+    prediction: Prediction, cameras: Cameras, i: int, pixels: Int[np.ndarray, "K"]
+) -> tuple[Float[np.ndarray, "K 3"], UInt8[np.ndarray, "K 3"], Float[np.ndarray, "K"]]:
+    """Points in the world, colours and confidence of some pixels of one frame, in float32: 1e-6 m at 10 m."""
+    frame = int(cameras.index[i])
+    points = numpy_of(prediction.points[frame]).reshape(-1, 3).take(pixels, axis=0).astype(np.float32, copy=False)
+    in_world = se3.apply(cameras.world_from_cam[i].astype(np.float32), np.float32(cameras.unit) * points)
+    colors = numpy_of(prediction.colors[frame]).reshape(-1, 3).take(pixels, axis=0)
+    confidence = numpy_of(prediction.confidence[frame]).reshape(-1).take(pixels).astype(np.float32, copy=False)
+    return in_world, colors, confidence
 
 
 def _enlarged(mask: Bool[np.ndarray, "h w"], height: int, width: int) -> Bool[np.ndarray, "H W"]:

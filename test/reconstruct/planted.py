@@ -135,7 +135,7 @@ class World:
     def _sight(self, k: int, view: int, unit: float, unseen: frozenset[tuple[int, int, int]]) -> dict[str, np.ndarray]:
         """What one image shows: whose head lies in it."""
         cam_from_world = se3.inverse(self.camera(view, k))
-        joints = se3.apply(cam_from_world, self.joints(k).reshape(-1, 3)).reshape(self.people, -1, 3)
+        joints = se3.apply(cam_from_world, self.joints(k).reshape(-1, 3)).reshape(self.people, 55, 3)
         pixels = project(joints[:, [15, 0]], K)
         shown = ((pixels[:, 0] >= 0) & (pixels[:, 0] < SIZE)).all(axis=-1)
         shown &= np.array([(k, view, person) not in unseen for person in range(self.people)], dtype=bool)

@@ -1,0 +1,64 @@
+"""The cloud: newest step, trusted, not on people, bounded, in the world."""
+
+from dataclasses import replace
+
+import numpy as np
+from planted import World
+
+from chromm_ros.geometry import se3
+from chromm_ros.reconstruct.cameras import Cameras
+from chromm_ros.reconstruct.cloud import CloudConfig, select
+from chromm_ros.records import Prediction
+
+
+def scene() -> tuple[Prediction, Cameras]:
+    window, prediction = World().window(steps=3)
+    return prediction, Cameras.read(window, prediction)
+
+
+def test_points_of_the_newest_step_lie_in_the_world() -> None:
+    prediction, cameras = scene()
+    cloud = select(prediction, replace(cameras, unit=2.0), CloudConfig())
+    newest = cameras.step == 2
+    expected = se3.apply(cameras.world_from_cam[newest], 2.0 * prediction.points[newest].reshape(4, -1, 3)).reshape(-1, 3)
+    np.testing.assert_allclose(cloud.points, expected, atol=1e-5)
+    np.testing.assert_array_equal(cloud.colors, prediction.colors[newest].reshape(-1, 3))
+    assert cloud.points.dtype == cloud.confidence.dtype == np.float32
+
+
+def test_what_is_not_trusted_is_left_out() -> None:
+    prediction, cameras = scene()
+    confidence = np.random.default_rng(0).uniform(size=prediction.confidence.shape)
+    cloud = select(replace(prediction, confidence=confidence), cameras, CloudConfig(min_confidence=0.7))
+    assert len(cloud.points) == (confidence[cameras.step == 2] >= 0.7).sum() > 0
+    assert cloud.confidence.min() >= np.float32(0.7)
+
+
+def test_people_are_left_out_unless_asked_for() -> None:
+    prediction, cameras = scene()
+    mask = prediction.human_mask.copy()
+    mask[:, 2, 3] = 1.0  # one patch of 2 x 2 points
+    masked = replace(prediction, human_mask=mask)
+    everything = select(prediction, cameras, CloudConfig())
+    assert len(select(masked, cameras, CloudConfig()).points) == len(everything.points) - 4 * 4
+    assert len(select(masked, cameras, CloudConfig(keep_people=True)).points) == len(everything.points)
+    points = select(masked, cameras, CloudConfig()).points
+    gone = se3.apply(cameras.world_from_cam[-4], prediction.points[-4, 4:6, 6:8].reshape(-1, 3))
+    assert np.linalg.norm(points[:, None] - gone[None], axis=-1).min() > 1e-4
+
+
+def test_a_limit_is_kept_and_spread_over_all_cameras() -> None:
+    prediction, cameras = scene()
+    for limit in (0, 1, 7, 100, 767, 768, 769):
+        assert len(select(prediction, cameras, CloudConfig(max_points=limit)).points) == min(limit, 768)
+    colors = np.broadcast_to(np.arange(len(prediction.step), dtype=np.uint8)[:, None, None, None], prediction.colors.shape)
+    cloud = select(replace(prediction, colors=colors), cameras, CloudConfig(max_points=100))
+    assert np.unique(cloud.colors[:, 0], return_counts=True)[1].tolist() == [25] * 4
+
+
+def test_what_is_not_finite_is_left_out() -> None:
+    prediction, cameras = scene()
+    points = prediction.points.copy()
+    points[-1, 0, 0, 0], points[-1, 0, 1, 2] = np.nan, np.inf
+    cloud = select(replace(prediction, points=points), cameras, CloudConfig())
+    assert len(cloud.points) == 768 - 2 and np.isfinite(cloud.points).all()

@@ -1,0 +1,89 @@
+"""The scale: measured from people, carried by cameras, bounded whatever they say."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from planted import World, body
+
+from chromm_ros.reconstruct.cameras import Cameras
+from chromm_ros.reconstruct.people import People
+from chromm_ros.reconstruct.scale import ScaleConfig, ScaleFilter, head_pelvis_ratio
+
+CONFIG = ScaleConfig(gain=0.1, max_ratio=3.0, max_step=0.2)
+
+
+def sights() -> tuple[Cameras, People]:
+    window, prediction = World(views=4, people=3).window()
+    cameras = Cameras.read(window, prediction)
+    return cameras, People.read(prediction, cameras, body())
+
+
+def test_true_depths_have_the_ratio_one() -> None:
+    assert head_pelvis_ratio(*sights(), CONFIG) == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.8, 1.25, 2.0])
+def test_a_scene_too_near_makes_bodies_too_long(factor: float) -> None:
+    cameras, people = sights()
+    assert head_pelvis_ratio(cameras, replace(people, head=people.head / factor), CONFIG) == pytest.approx(factor, rel=0.1)
+
+
+@pytest.mark.parametrize("spoil", ["short", "outside", "behind", "nobody"])
+def test_who_cannot_measure_does_not(spoil: str) -> None:
+    cameras, people = sights()
+    changed = {
+        "short": replace(people, pelvis_pixel=people.head_pixel + 1.0),
+        "outside": replace(people, pelvis_pixel=people.pelvis_pixel + 1e4),
+        "behind": replace(people, head=-people.head),
+        "nobody": People.read(World(people=0).window()[1], cameras, body()),
+    }[spoil]
+    assert math.isnan(head_pelvis_ratio(cameras, changed, CONFIG))
+
+
+def test_nobody_and_nothing_leave_the_scale_alone() -> None:
+    scale = ScaleFilter(CONFIG)
+    assert [scale.update(math.nan, math.nan, rig=False) for _ in range(3)] == [1.0] * 3
+
+
+def test_the_first_measurement_counts_in_full_and_later_ones_slowly() -> None:
+    scale = ScaleFilter(CONFIG)
+    assert scale.update(2.0, math.nan, rig=False) == pytest.approx(2.0)
+    assert scale.update(1.0, math.nan, rig=False) == pytest.approx(2.0**0.9)
+    for _ in range(200):
+        value = scale.update(1.0, math.nan, rig=False)
+    assert value == pytest.approx(1.0, abs=1e-6)
+
+
+def test_shared_cameras_carry_the_scale_within_a_step() -> None:
+    scale = ScaleFilter(CONFIG)
+    scale.update(2.0, math.nan, rig=False)
+    assert scale.update(math.nan, 2.2, rig=False) == pytest.approx(2.2)
+    assert scale.update(math.nan, 2.9, rig=False) == pytest.approx(2.2 * 1.2)
+
+
+def test_a_rig_is_believed_at_once_and_people_do_not_touch_it() -> None:
+    assert ScaleFilter(CONFIG).update(1.0, 2.5, rig=True) == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize("ratio", [1e-9, 1e9])
+def test_it_cannot_explode(ratio: float) -> None:
+    scale = ScaleFilter(CONFIG)
+    for carried in (math.nan, 1e-9, 1e9):
+        assert 1.0 / 3.0 - 1e-9 <= scale.update(ratio, carried, rig=False) <= 3.0 + 1e-9
+
+
+def test_reset_forgets() -> None:
+    scale = ScaleFilter(CONFIG)
+    scale.update(2.0, math.nan, rig=False)
+    scale.reset()
+    assert scale.update(math.nan, math.nan, rig=False) == 1.0
+    assert scale.update(1.5, math.nan, rig=False) == pytest.approx(1.5)
+
+
+def test_sizes_of_people_do_not_depend_on_their_order() -> None:
+    cameras, people = sights()
+    order = np.random.default_rng(0).permutation(len(people))
+    mixed = People(**{name: value[order] for name, value in vars(people).items()})
+    assert head_pelvis_ratio(cameras, mixed, CONFIG) == pytest.approx(head_pelvis_ratio(cameras, people, CONFIG))

@@ -1,0 +1,105 @@
+"""Tracking in one camera: looks first, places where looks are alike, and an image counts once."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from planted import World, body
+
+from chromm_ros.reconstruct.cameras import Cameras
+from chromm_ros.reconstruct.people import People
+from chromm_ros.reconstruct.track import Tracker, TrackingConfig
+
+WORLD = World(views=1, people=3)
+
+
+def sights(
+    index: int = 0, first: int = 0, steps: int = 4, **kept: frozenset[tuple[int, int, int]]
+) -> tuple[Cameras, People, np.ndarray]:
+    window, prediction = WORLD.window(index, first=first, steps=steps, **kept)
+    cameras = Cameras.read(window, prediction)
+    people = People.read(prediction, cameras, body())
+    return cameras, people, people.in_world(cameras)
+
+
+def by_step(numbers: np.ndarray) -> np.ndarray:
+    return numbers.reshape(-1, WORLD.people)
+
+
+def test_everybody_keeps_a_number_from_image_to_image() -> None:
+    numbers = by_step(Tracker(TrackingConfig()).update(*sights(steps=8)))
+    np.testing.assert_array_equal(numbers, np.broadcast_to([0, 1, 2], numbers.shape))
+
+
+def test_looks_decide_where_places_could_be_swapped() -> None:
+    cameras, people, joints = sights(steps=2)
+    joints[3:5] = joints[[4, 3]]  # two people far apart appear in each other's place: too far to move
+    numbers = by_step(Tracker(TrackingConfig(max_speed_mps=1000.0)).update(cameras, people, joints))
+    np.testing.assert_array_equal(numbers[1], numbers[0])
+
+
+def test_places_decide_where_looks_are_alike() -> None:
+    cameras, people, joints = sights(steps=8)
+    alike = replace(people, token=0.0 * people.token)
+    numbers = by_step(Tracker(TrackingConfig()).update(cameras, alike, joints))
+    np.testing.assert_array_equal(numbers, np.broadcast_to([0, 1, 2], numbers.shape))
+
+
+def test_who_moves_farther_than_anybody_can_is_somebody_else() -> None:
+    cameras, people, joints = sights(steps=2)
+    joints[3] += 5.0
+    assert by_step(Tracker(TrackingConfig()).update(cameras, people, joints))[1].tolist() == [3, 1, 2]
+
+
+def test_who_looks_quite_different_is_somebody_else() -> None:
+    cameras, people, joints = sights(steps=2)
+    token = people.token.copy()
+    token[3] += 100.0
+    assert by_step(Tracker(TrackingConfig()).update(cameras, replace(people, token=token), joints))[1].tolist() == [3, 1, 2]
+
+
+def test_an_image_that_comes_again_keeps_its_numbers_whatever_looks_and_places_say() -> None:
+    tracker = Tracker(TrackingConfig())
+    first = by_step(tracker.update(*sights(0, first=0, steps=4)))
+    cameras, people, joints = sights(1, first=2, steps=2)
+    changed = replace(people, token=people.token[::-1].copy())
+    again = by_step(tracker.update(cameras, changed, joints + 50.0))
+    np.testing.assert_array_equal(again, first[2:])
+
+
+def test_absence_within_the_gap_keeps_the_number_and_beyond_it_does_not() -> None:
+    for missing, kept in ((4, True), (12, False)):
+        tracker = Tracker(TrackingConfig(max_gap_s=0.8))
+        unseen = frozenset((k, 0, 1) for k in range(4, 4 + missing))
+        last = np.zeros(0)
+        for index in range(6):
+            last = tracker.update(*sights(index, first=4 * index, unseen=unseen))
+        assert (1 in last) == kept
+        assert {0, 2} < set(last.tolist())
+
+
+def test_memory_is_bounded() -> None:
+    tracker = Tracker(TrackingConfig(max_gap_s=0.5))
+    rng = np.random.default_rng(0)
+    for index in range(30):
+        cameras, people, joints = sights(index, first=index)
+        strangers = replace(
+            people, token=100.0 * rng.normal(size=people.token.shape), head_pixel=rng.uniform(0, 600, (len(people), 2))
+        )
+        tracker.update(cameras, strangers, joints)
+    assert len(tracker.tracks) <= 3 * (4 + 5 + 1) * 4
+    assert all(len(track.pixels) <= 4 for track in tracker.tracks.values())
+
+
+def test_numbers_are_not_given_twice_after_a_reset() -> None:
+    tracker = Tracker(TrackingConfig())
+    before = set(tracker.update(*sights()).tolist())
+    tracker.reset()
+    assert before.isdisjoint(tracker.update(*sights()).tolist())
+
+
+@pytest.mark.parametrize("gap", [0.0, 2.0])
+def test_nobody_is_answered(gap: float) -> None:
+    cameras, people, joints = sights()
+    none = People(**{name: value[:0] for name, value in vars(people).items()})
+    assert Tracker(TrackingConfig(max_gap_s=gap)).update(cameras, none, joints[:0]).shape == (0,)

@@ -47,12 +47,28 @@ class Track:
     """Index of the camera."""
     token: Float[np.ndarray, "D"]
     """When last seen."""
-    joints: Float[np.ndarray, "J 3"]
-    """In the node's world when last seen, metres."""
+    joints: Float[np.ndarray, "M 3"]
+    """Of the body, in the node's world when last seen, metres."""
     last_ns: int
     """Stamp of the image in which last seen."""
     pixels: dict[int, Float[np.ndarray, "2"]] = field(default_factory=dict)
     """Head pixel by stamp, for images that the next window may bring again."""
+
+
+@dataclass(frozen=True)
+class Sights:
+    """The N people of one image."""
+
+    view: int
+    """Index of the camera."""
+    stamp_ns: int
+    """Of the image."""
+    pixel: Float[np.ndarray, "N 2"]
+    """Heads."""
+    token: Float[np.ndarray, "N D"]
+    """Human tokens."""
+    joints: Float[np.ndarray, "N M 3"]
+    """Of the body, in the node's world, metres."""
 
 
 class Tracker:
@@ -79,84 +95,63 @@ class Tracker:
         for frame in range(len(cameras)):  # oldest first: the frames of one camera are a sequence
             here = np.flatnonzero(people.frame == frame)
             view, stamp = int(cameras.view[frame]), int(cameras.stamp_ns[frame])
-            alive = [n for n, track in self.tracks.items() if track.view == view]
-            longer_side = float(cameras.size[frame].max())
-            self._carry(numbers, here, alive, people.head_pixel, stamp, SAME_PIXEL * longer_side)
-            self._follow(numbers, here, alive, people.token, joints[:, :MAIN], stamp)
-            for person in here.tolist():
-                self._see(numbers, person, view, stamp, people, joints)
+            sights = Sights(view, stamp, people.head_pixel[here], people.token[here], joints[here, :MAIN])
+            numbers[here] = self._name(sights, SAME_PIXEL * float(cameras.size[frame].max()))
         self._forget(cameras)
         return numbers
 
-    def _carry(
-        self,
-        numbers: Int[np.ndarray, "P"],
-        here: Int[np.ndarray, "N"],
-        alive: list[int],
-        pixels: Float[np.ndarray, "P 2"],
-        stamp: int,
-        nearest: float,
-    ) -> None:
-        """Give people of an image that was seen before the tracks that they had in it."""
-        had = [n for n in alive if stamp in self.tracks[n].pixels]
-        if not had or not len(here):
-            return
-        before = np.stack([self.tracks[n].pixels[stamp] for n in had])
-        distance = np.linalg.norm(before[:, None] - pixels[here][None], axis=-1)
-        for row, column in zip(*linear_sum_assignment(np.minimum(distance, nearest)), strict=True):
-            if distance[row, column] < nearest:
-                numbers[here[column]] = had[row]
+    def _name(self, sights: Sights, same_px: float) -> Int[np.ndarray, "N"]:
+        """The tracks of the people of one image, and the tracks brought up to it."""
+        alive = [number for number, track in self.tracks.items() if track.view == sights.view]
+        numbers = np.full(len(sights.pixel), -1)
+        self._carry(numbers, sights, [n for n in alive if sights.stamp_ns in self.tracks[n].pixels], same_px)
+        self._follow(numbers, sights, [n for n in alive if sights.stamp_ns not in self.tracks[n].pixels])
+        for person in range(len(numbers)):
+            if numbers[person] < 0:
+                numbers[person], self._next = self._next, self._next + 1
+            self._see(int(numbers[person]), sights, person)
+        return numbers
 
-    def _follow(
-        self,
-        numbers: Int[np.ndarray, "P"],
-        here: Int[np.ndarray, "N"],
-        alive: list[int],
-        tokens: Float[np.ndarray, "P D"],
-        joints: Float[np.ndarray, "P M 3"],
-        stamp: int,
-    ) -> None:
-        """Give people of an image the tracks that look and stand alike, by optimal transport."""
-        new = here[numbers[here] < 0]
-        free = [n for n in alive if n not in numbers[here] and stamp not in self.tracks[n].pixels]
+    def _carry(self, numbers: Int[np.ndarray, "N"], sights: Sights, had: list[int], same_px: float) -> None:
+        """Give people of an image that came before the tracks that they had in it."""
+        if not had or not len(numbers):
+            return
+        before = np.stack([self.tracks[n].pixels[sights.stamp_ns] for n in had])
+        distance = np.linalg.norm(before[:, None] - sights.pixel[None], axis=-1)
+        for row, column in zip(*linear_sum_assignment(np.minimum(distance, same_px)), strict=True):
+            if distance[row, column] < same_px:
+                numbers[column] = had[row]
+
+    def _follow(self, numbers: Int[np.ndarray, "N"], sights: Sights, free: list[int]) -> None:
+        """Give the others tracks that look and stand alike, by optimal transport."""
+        new = np.flatnonzero(numbers < 0)
         if not free or not len(new):
             return
         tracks = [self.tracks[n] for n in free]
-        looks = np.linalg.norm(np.stack([t.token for t in tracks])[:, None] - tokens[new][None], axis=-1)
-        apart = np.stack([t.joints[:MAIN] for t in tracks])[:, None] - joints[new][None]
+        looks = np.linalg.norm(np.stack([t.token for t in tracks])[:, None] - sights.token[new][None], axis=-1)
+        apart = np.stack([t.joints for t in tracks])[:, None] - sights.joints[new][None]
         moved = np.linalg.norm(apart, axis=-1).mean(axis=-1)
-        seconds = np.abs(np.array([stamp - t.last_ns for t in tracks])) * 1e-9
+        seconds = np.abs(np.array([sights.stamp_ns - t.last_ns for t in tracks])) * 1e-9
         allowed = (self._config.max_step_m + self._config.max_speed_mps * seconds)[:, None]
         share = moved / np.maximum(allowed, 1e-9)
         score = np.where(share <= 1.0, -looks - self._config.displacement_weight * share, -np.inf)
-        for row, column in zip(*match(score), strict=True):
-            numbers[new[column]] = free[row]
+        rows, columns = match(score)
+        numbers[new[columns]] = np.array(free)[rows]
 
-    def _see(
-        self,
-        numbers: Int[np.ndarray, "P"],
-        person: int,
-        view: int,
-        stamp: int,
-        people: People,
-        joints: Float[np.ndarray, "P J 3"],
-    ) -> None:
-        """Write a sight into its track; a person without one starts it."""
-        if numbers[person] < 0:
-            numbers[person] = self._next
-            self.tracks[self._next] = Track(view, people.token[person], joints[person], stamp)
-            self._next += 1
-        track = self.tracks[int(numbers[person])]
-        track.pixels[stamp] = people.head_pixel[person]
+    def _see(self, number: int, sights: Sights, person: int) -> None:
+        """Write a sight into its track; a new number starts one."""
+        token, joints, stamp = sights.token[person], sights.joints[person], sights.stamp_ns
+        track = self.tracks.setdefault(number, Track(sights.view, token, joints, stamp))
+        track.pixels[stamp] = sights.pixel[person]
         if stamp >= track.last_ns:
-            track.token, track.joints, track.last_ns = people.token[person], joints[person], stamp
+            track.token, track.joints, track.last_ns = token, joints, stamp
 
     def _forget(self, cameras: Cameras) -> None:
         """Drop tracks that are absent too long, and pixels of images that cannot come again."""
         if not len(cameras):
             return
         oldest, newest = int(cameras.stamp_ns.min()), int(cameras.stamp_ns.max())
-        gap = int(self._config.max_gap_s * 1e9)
-        self.tracks = {n: track for n, track in self.tracks.items() if newest - track.last_ns <= gap or track.last_ns >= oldest}
+        since = min(oldest, newest - int(self._config.max_gap_s * 1e9))
+        self.tracks = {number: track for number, track in self.tracks.items() if track.last_ns >= since}
         for track in self.tracks.values():
             track.pixels = {stamp: pixel for stamp, pixel in track.pixels.items() if stamp >= oldest}

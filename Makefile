@@ -23,6 +23,7 @@ help:
 setup build: $(BUILT)
 
 $(PACKAGES): .ci/packages.py .ci/environment.py $(wildcard .ci/requirements*.txt)
+	@command -v $(PYTHON) >/dev/null || { echo 'error: no $(PYTHON) found: `sudo apt install python3-venv`, or name one by PYTHON=' >&2; exit 1; }
 	@$(PYTHON) .ci/packages.py
 	@touch $@
 

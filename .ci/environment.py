@@ -1,4 +1,4 @@
-"""What the scripts of the set-up share: places, which ROS there is, how to say things. Standard library only, Python 3.7 and newer."""
+"""What the scripts of the set-up share: places, which ROS there is, how to say things. Standard library only, Python 3.7 and newer, to tell an old one so."""
 
 from __future__ import annotations
 

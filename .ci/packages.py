@@ -26,6 +26,8 @@ TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 LOG = VENV / "pip.log"
 MODE = VENV / "ros.txt"
 
+FROM_DISTRO = "numpy, scipy, cv2, yaml, matplotlib, cv_bridge, tf2_ros, sensor_msgs, visualization_msgs, diagnostic_msgs"
+
 NO_NETWORK = r"NewConnectionError|NameResolutionError|ConnectTimeout|Max retries exceeded|Network is unreachable|ProxyError"
 NO_WHEEL = r"No matching distribution found for (\S+)"
 NO_SPACE = r"No space left on device"
@@ -81,12 +83,23 @@ def pip_install(*arguments: str) -> None:
         return
     if re.search(NO_NETWORK, output):
         fail(f"the package index cannot be reached: check the network and run the command again (pip's words: {LOG})")
-    if missing := re.search(NO_WHEEL, output):
+    missing = re.search(NO_WHEEL, output)
+    if missing:
         here = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
         fail(f"there is no package {missing[1]} for {here}: try another Python, 3.10 to 3.13 (`make setup PYTHON=python3.12`)")
     if re.search(NO_SPACE, output):
         fail("the disk is full: 4 GB are needed")
     fail(f"pip could not install the packages, the last lines of {LOG}:\n" + "\n".join(output.splitlines()[-5:]))
+
+
+def check_distro(distro: str) -> None:
+    """What rosdep installs must be there; pip must not replace it by builds that do not fit the distribution."""
+    done = subprocess.run([VENV_PYTHON, "-c", f"import {FROM_DISTRO}"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = done.stderr.strip().splitlines()[-1]
+        fail(
+            f"ROS {distro} lacks a dependency ({reason}): `rosdep install --from-paths . --ignore-src`, then run the command again"
+        )
 
 
 def repair_cmake_exports() -> None:
@@ -115,6 +128,8 @@ def main() -> None:
     pip_install(TORCH, *requirements)
     if distro is None:
         repair_cmake_exports()
+    else:
+        check_distro(distro)
 
 
 if __name__ == "__main__":

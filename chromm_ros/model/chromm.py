@@ -8,6 +8,7 @@ Nothing of the human side enters the scene decoder (early fusion hurt its geomet
 `encode` looks at single frames and may be kept; `decode` sees the window.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +19,7 @@ from chromm_ros.model.config import PATCH, NetworkConfig
 from chromm_ros.model.human_branch import Detections, HumanBranch, at_patch, detect, strongest_per_image
 from chromm_ros.model.inputs import Views
 from chromm_ros.model.people_heads import Bodies, Fusion, MaskHead, PelvisHead, SmplDecoder
-from chromm_ros.model.pinhole import back_project, inside, intrinsics_from_rays, median_depth, move_pixels, sample_map
+from chromm_ros.model.pinhole import back_project, compose, inside, intrinsics_from_rays, median_depth, move_pixels, sample_map
 from chromm_ros.model.scene_branch import SceneBranch, SceneOutput
 
 NEAREST = 0.1
@@ -99,6 +100,12 @@ class Chromm(nn.Module):
             self.encode(scene_images, human_images), views, (scene_images.shape[2], scene_images.shape[3]), picking
         )
 
+    def blocks(self) -> Iterator[nn.Module]:
+        """The transformer blocks of encoders and decoder, where nearly all the time goes; what torch.compile is for."""
+        yield from self.scene.encoder.blocks
+        yield from self.scene.decoder
+        yield from self.human.backbone.blocks
+
     def encode(self, scene_images: Float[Tensor, "F 3 H W"], human_images: Float[Tensor, "F 3 S S"]) -> Features:
         """Features of single frames, images in [0, 1]."""
         return Features(self.scene.encode(scene_images), self.human.encode(human_images))
@@ -133,7 +140,7 @@ class Chromm(nn.Module):
         grid = scene.tokens[0].unflatten(1, (size[0] // PATCH, size[1] // PATCH))  # (F, h, w, C)
         token = self.fuse(sample_map(grid, found.image, head_scene / PATCH), at_patch(features.human, found))
         # The bodies: rotations and shape from the token, depth from the scene plus a residual.
-        bodies = self.smpl(token, found, features.human, views.human_from_image @ intrinsics)
+        bodies = self.smpl(token, found, features.human, compose(views.human_from_image, intrinsics))
         depth = median_depth(scene.local_points[0, ..., 2], found.image, head_scene) + bodies.depth_residual
         head_position = back_project(head_pixel, depth.clamp(min=NEAREST), intrinsics[found.image])
         # The pelvis in the image, coarse, then by the patch there.
@@ -168,7 +175,7 @@ class Chromm(nn.Module):
             torch.arange(rows, device=grid.device) + 0.5, torch.arange(columns, device=grid.device) + 0.5, indexing="ij"
         )
         centres = torch.stack((column, row), -1).flatten(0, 1) * PATCH  # (P, 2)
-        human_from_scene = views.human_from_image @ torch.linalg.inv(views.scene_from_image)
+        human_from_scene = compose(views.human_from_image, torch.linalg.inv(views.scene_from_image))
         place = move_pixels(
             human_from_scene[:, None].expand(-1, len(centres), -1, -1), centres.expand(frames, -1, -1)
         )  # (F, P, 2), pixels of the square

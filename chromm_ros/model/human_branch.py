@@ -108,7 +108,7 @@ def camera_embedding(intrinsics: Float[Tensor, "F 3 3"], side: int, bands: int, 
     place = torch.arange(side, device=intrinsics.device) * float(PATCH) + PATCH // 2
     row, column = torch.meshgrid(place, place, indexing="ij")
     pixels = torch.stack((row, column, torch.ones_like(row)), -1).flatten(0, 1)  # (P, 3), row first
-    rays = torch.einsum("fij,pj->fpi", torch.linalg.inv(intrinsics), pixels)
+    rays = (torch.linalg.inv(intrinsics)[:, None] * pixels[:, None]).sum(-1)  # (F, P, 3); autocast would round a product
     return fourier(rays, bands, max_resolution)
 
 

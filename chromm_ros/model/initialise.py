@@ -21,18 +21,24 @@ HALF_DIAGONAL = 0.75
 DEPTH = 3.0
 """Depth of everything, metres."""
 HEADS = 3
-"""Heads in a square image without content; borders hide none of them, for they lie in its middle half."""
-TRIES = 4000
+"""Heads in every image; borders hide none of them, for they lie in the middle half of the square."""
+TRIES = 1000
 """Detectors drawn until the heads lie there: one in 64 does."""
 
 
-def untrained(config: NetworkConfig, seed: int) -> Chromm:
-    """A network with weights of the seed, plausible from the start."""
+def build(config: NetworkConfig) -> Chromm:
+    """A network for inference, its weights still to be filled, without touching the caller's random numbers."""
     with torch.random.fork_rng(devices=[]):
-        network = Chromm(config)
+        return Chromm(config).eval().requires_grad_(requires_grad=False)
+
+
+def untrained(config: NetworkConfig, seed: int, device: torch.device | str = "cpu") -> Chromm:
+    """A network with weights of the seed, plausible from the start."""
+    network = build(config)
     draw(network, seed)
+    network.to(device)
     make_plausible(network, seed)
-    return network.eval().requires_grad_(requires_grad=False)
+    return network
 
 
 @torch.no_grad()
@@ -100,40 +106,47 @@ def _aim_scene(scene: SceneBranch) -> None:
 
 
 def _aim_detector(network: Chromm, seed: int) -> None:
-    """A detector that answers to places more than to content, with exactly `HEADS` places above the usual threshold of 0.3.
+    """A detector that answers to places, not to content, with `HEADS` places above the usual threshold of 0.3.
 
-    Positions are made as large as the content. Last layers are drawn until the strongest places of an image without content lie in its
-    middle half both ways, then scaled so that they score about one half and the next ones fall below the threshold.
+    Positions are made larger than what images contribute. Then last layers are drawn and judged on a few images of coloured noise with
+    and without borders: the strongest places must lie in the middle half both ways, and of those layers the one that tells these places
+    best from all others, whatever the noise, is taken, with the threshold half way.
     """
     human = network.human
-    human.backbone.pos_embed.mul_(50.0)
-    side = network.config.human.image_size
-    hidden = nn.functional.relu(
-        human.classifier[0](human.encode(torch.tensor((0.485, 0.456, 0.406)).view(1, 3, 1, 1).expand(1, 3, side, side)))
-    )
-    n = side // PATCH
+    human.backbone.pos_embed.mul_(100.0)
+    n = network.config.human.image_size // PATCH
     generator = torch.Generator().manual_seed(_seed(seed, "detector"))
-    best: tuple[float, Tensor, Tensor] | None = None
-    for _ in range(TRIES):
-        weight = torch.randn(hidden.shape[-1], generator=generator)
-        logits = (hidden[0] @ weight).unflatten(0, (n, n))
-        logits = logits - logits.min() + 1e-3  # positive, as `suppress` zeroes what falls
-        peaks = suppress(logits[None], 3)[0].flatten()
-        values, cells = peaks.topk(HEADS + 1)
-        row, column = cells[:HEADS] // n, cells[:HEADS] % n
-        central = bool(((row >= n // 4) & (row < n - n // 4) & (column >= n // 4) & (column < n - n // 4)).all())
-        margin = float((values[HEADS - 1] - values[HEADS]) / logits.std())
-        if central and (best is None or margin > best[0]):
-            best = (margin, weight, values)
-    assert best is not None, "no detector of the seed has its strongest places in the middle"
-    _, weight, values = best
-    raw = (hidden[0] @ weight).min() - 1e-3  # what was subtracted above, to put the bias where it belongs
-    low, high = values[HEADS] + raw, values[HEADS - 1] + raw
-    # Half way between the weakest head and the strongest other place lies the threshold; a unit of logit each way.
-    factor = 2.0 / float((high - low).clamp(min=1e-3))
+    images = _noise(n * PATCH, generator).to(human.image_mean.device)
+    hidden = nn.functional.relu(human.classifier[0](human.encode(images)))  # (I, n n, D)
+    weights = torch.randn(TRIES, hidden.shape[2], generator=generator).to(hidden.device)
+    logits = torch.einsum("td,ipd->tip", weights, hidden)
+    average = logits.mean(1)  # (TRIES, n n)
+    cells = suppress(average.softmax(1).unflatten(1, (n, n)), 3).flatten(1).topk(HEADS, 1).indices
+    place = torch.stack((cells // n, cells % n))  # (2, TRIES, HEADS)
+    central = ((place >= n // 4) & (place < n - n // 4)).all(0).all(1)
+    assert central.any(), "no detector of this seed has its strongest places in the middle"
+    grid = torch.stack((torch.arange(n * n) // n, torch.arange(n * n) % n)).to(cells.device)
+    near = ((grid[:, None, None] - place[..., None]).abs().amax(0) <= 1).any(1)  # (TRIES, n n): neighbours that NMS silences
+    weakest = logits.gather(2, cells[:, None].expand(-1, len(images), -1)).amin((1, 2))
+    strongest_other = logits.masked_fill(near[:, None], -torch.inf).amax((1, 2))
+    margin = torch.where(central, (weakest - strongest_other) / average.std(1), -torch.inf)
+    best = int(margin.argmax())
+    low, high = float(strongest_other[best]), float(weakest[best])
+    # A unit of logit between the threshold and either side.
+    factor = 2.0 / max(high - low, 0.1 * float(average[best].std()))
     last = _last(human.classifier)
-    last.weight.copy_(weight[None] * factor)
-    last.bias.fill_(math.log(0.3 / 0.7) - factor * float(high + low) / 2)
+    last.weight.copy_(weights[best, None] * factor)
+    last.bias.fill_(math.log(0.3 / 0.7) - factor * (high + low) / 2)
+
+
+def _noise(side: int, generator: torch.Generator) -> Tensor:
+    """A few square images of smooth coloured noise: [6, 3, side, side] without borders, with them above and below, and at the sides."""
+    coarse = torch.rand(6, 3, 8, 8, generator=generator)
+    images = nn.functional.interpolate(coarse, size=(side, side), mode="bilinear")
+    border = side // 4
+    images[2:4, :, :border] = images[2:4, :, side - border :] = 0
+    images[4:6, :, :, :border] = images[4:6, :, :, side - border :] = 0
+    return images
 
 
 def _last(layers: nn.Sequential) -> nn.Linear:

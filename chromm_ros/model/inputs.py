@@ -13,6 +13,7 @@ without the LANCZOS filter.
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
+from warnings import catch_warnings, simplefilter
 from weakref import ReferenceType, ref
 
 import cv2
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 
 from chromm_ros.errors import require
 from chromm_ros.model.config import PATCH
+from chromm_ros.model.pinhole import compose
 from chromm_ros.model.scene_conditions import Conditions
 from chromm_ros.records import Frame, Window
 
@@ -59,7 +61,7 @@ class Views:
     def conditions(self) -> Conditions:
         """What Pi3X is told: rays, poses and depths, each where it is known."""
         return Conditions(
-            intrinsics=(self.scene_from_image @ self.intrinsics)[None],
+            intrinsics=compose(self.scene_from_image, self.intrinsics)[None],
             ray_mask=self.intrinsics_known[None],
             poses=self.world_from_cam[None],
             pose_mask=self.pose_known[None],
@@ -117,22 +119,24 @@ class InputMaker:
         _, _, leader = min(present, key=lambda entry: entry[1])
         size = scene_size(leader.image.shape[1], leader.image.shape[0], self.scene_pixels)
         frames = tuple(frame for _, _, frame in present)
-        ready = {(id(frame), *size): self._take(frame, size) for frame in frames}
-        self._ready = ready
+        ready = [self._take(frame, size) for frame in frames]
+        self._ready = {(id(frame), *size): entry for frame, entry in zip(frames, ready, strict=True)}
         return Batch(
             frames=frames,
             step=torch.tensor([step for step, _, _ in present]),
             view=torch.tensor([view for _, view, _ in present]),
-            scene_images=torch.stack([entry.scene for entry in ready.values()]),
-            human_images=torch.stack([entry.human for entry in ready.values()]),
-            views=self._views(frames, size, [entry.depth for entry in ready.values()]),
+            scene_images=torch.stack([entry.scene for entry in ready]),
+            human_images=torch.stack([entry.human for entry in ready]),
+            views=self._views(frames, size, [entry.depth for entry in ready]),
         )
 
     def _take(self, frame: Frame, size: tuple[int, int]) -> _Ready:
         kept = self._ready.get((id(frame), *size))
         if kept is not None and kept.source() is frame:  # an id alone may have been given to another frame since
             return kept
-        image = torch.from_numpy(np.ascontiguousarray(frame.image)).permute(2, 0, 1)
+        with catch_warnings():  # images that come straight from messages cannot be written to; here they are only read
+            simplefilter("ignore", UserWarning)
+            image = torch.from_numpy(np.ascontiguousarray(frame.image)).permute(2, 0, 1)
         width, height, left, top = letterbox(image.shape[2], image.shape[1], self.human_size)
         human = torch.zeros(3, self.human_size, self.human_size, dtype=torch.uint8)
         human[:, top : top + height, left : left + width] = resize(image, width, height, "bicubic", exact=self.exact)

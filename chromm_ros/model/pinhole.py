@@ -1,4 +1,7 @@
-"""Pixels, rays and focal lengths in torch: the little geometry that the heads need."""
+"""Pixels, rays and focal lengths in torch: the little geometry that the heads need.
+
+Products are written as sums of products: autocast turns every matrix product into bfloat16, in which a pixel is worth eight.
+"""
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -8,9 +11,15 @@ FOCAL_LIMITS = (0.3, 4.0)
 """Shortest and longest focal length believed, in longer image sides (a view of 118 to 14 degrees)."""
 
 
+def compose(first: Float[Tensor, "*B 3 3"], second: Float[Tensor, "*B 3 3"]) -> Float[Tensor, "*B 3 3"]:
+    """Matrix product in full precision."""
+    product: Tensor = (first[..., :, :, None] * second[..., None, :, :]).sum(-2)
+    return product
+
+
 def move_pixels(matrix: Float[Tensor, "*B 3 3"], pixels: Float[Tensor, "*B 2"]) -> Float[Tensor, "*B 2"]:
     """Pixels after a resize and shift given as a 3x3 matrix."""
-    moved: Tensor = (matrix[..., :2, :2] @ pixels[..., None])[..., 0] + matrix[..., :2, 2]
+    moved: Tensor = (matrix[..., :2, :2] * pixels[..., None, :]).sum(-1) + matrix[..., :2, 2]
     return moved
 
 
@@ -19,7 +28,7 @@ def back_project(
 ) -> Float[Tensor, "*B 3"]:
     """Point at a depth along z behind a pixel."""
     homogeneous = torch.cat((pixels, torch.ones_like(pixels[..., :1])), -1)
-    rays: Tensor = (torch.linalg.inv(intrinsics) @ homogeneous[..., None])[..., 0]
+    rays: Tensor = (torch.linalg.inv(intrinsics) * homogeneous[..., None, :]).sum(-1)
     return depth[..., None] * rays
 
 

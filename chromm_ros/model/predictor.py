@@ -16,7 +16,7 @@ from chromm_ros.errors import ConfigError
 from chromm_ros.model.checkpoint import load_weights
 from chromm_ros.model.chromm import ChrommOutput, Features, Picking
 from chromm_ros.model.config import ModelOptions
-from chromm_ros.model.initialise import untrained
+from chromm_ros.model.initialise import build, untrained
 from chromm_ros.model.inputs import Batch, InputMaker
 from chromm_ros.records import Frame, FrameSet, Prediction, Window
 
@@ -42,14 +42,16 @@ class Predictor:
         self._device = find_device(options.device)
         self._half = options.precision == "bfloat16" or (options.precision == "auto" and self._device.type == "cuda")
         config = options.network()
-        self.network = untrained(config, options.seed)
-        self.weights = "untrained"
         if options.checkpoint:
+            self.network = build(config)
             self.weights = load_weights(self.network, options.checkpoint)
-        self.network.to(self._device)
+            self.network.to(self._device)
+        else:
+            self.network = untrained(config, options.seed, self._device)
+            self.weights = "untrained"
         if options.compile:
-            for blocks in (self.network.scene.encoder, self.network.scene.decoder, self.network.human.backbone):
-                blocks.compile(dynamic=True)
+            for block in self.network.blocks():
+                block.compile()
         self._picking = Picking(options.score_min, options.nms, options.max_people)
         self._make = InputMaker(config.scene.pixels, config.human.image_size, exact=options.exact_resize)
         self._cache: FeatureCache | None = FeatureCache() if options.cache_features else None
@@ -122,8 +124,9 @@ class FeatureCache:
             for place, index in enumerate(new):
                 frame = batch.frames[index]
                 self._kept[(id(frame), *size)] = (ref(frame), seen.scene[place], seen.human[place])
-        self._kept = {(id(frame), *size): self._kept[(id(frame), *size)] for frame in batch.frames}
-        _, scene, human = zip(*self._kept.values(), strict=True)
+        kept = [self._kept[(id(frame), *size)] for frame in batch.frames]
+        self._kept = {(id(frame), *size): entry for frame, entry in zip(batch.frames, kept, strict=True)}
+        _, scene, human = zip(*kept, strict=True)
         return Features(torch.stack(scene), torch.stack(human))
 
     def _holds(self, frame: Frame, size: tuple[int, int]) -> bool:

@@ -90,7 +90,7 @@ def prope_back(o: Float[Tensor, "B h NP d"], prope: Prope) -> Float[Tensor, "B h
 
 
 def invert_rigid(pose: Float[Tensor, "*B 4 4"]) -> Float[Tensor, "*B 4 4"]:
-    """Inverse of rotation and translation."""
+    """Inverse of rotation and translation; no matrix product, which autocast would round."""
     rotation = pose[..., :3, :3].mT
-    translation = -rotation @ pose[..., :3, 3:]
+    translation = -(rotation * pose[..., None, :3, 3]).sum(-1, keepdim=True)
     return torch.cat((torch.cat((rotation, translation), -1), pose[..., 3:, :]), -2)

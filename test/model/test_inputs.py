@@ -1,0 +1,135 @@
+"""Resizing and padding carry pixels, intrinsics and depths along."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from model.worlds import image, window, with_frame, without
+
+from chromm_ros.model.inputs import InputMaker, human_from_image, letterbox, resize, scene_from_image, scene_size
+
+SIDES = st.integers(20, 3000)
+
+
+@given(SIDES, SIDES, st.integers(196, 300000))
+def test_scene_size_is_a_multiple_of_14_within_the_limit(width: int, height: int, pixels: int) -> None:
+    new_width, new_height = scene_size(width, height, pixels)
+    assert new_width % 14 == new_height % 14 == 0
+    assert new_width > 0
+    assert new_height > 0
+    longest = max(new_width, new_height)
+    assert new_width * new_height <= pixels or min(new_width, new_height) == 14, (longest, pixels)
+
+
+@given(SIDES, SIDES, st.sampled_from([98, 224, 896]))
+def test_letterbox_fills_the_square_in_one_direction(width: int, height: int, side: int) -> None:
+    new_width, new_height, left, top = letterbox(width, height, side)
+    assert max(new_width, new_height) == side
+    assert 0 <= left <= left + new_width <= side
+    assert 0 <= top <= top + new_height <= side
+    assert abs(2 * left + new_width - side) <= 1
+    assert abs(2 * top + new_height - side) <= 1
+
+
+@pytest.mark.parametrize(("width", "height"), [(640, 480), (272, 480), (1920, 1080), (301, 300)])
+@pytest.mark.parametrize("kind", ["scene", "human"])
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_spot_lands_where_the_matrix_says(width: int, height: int, kind: str, exact: bool) -> None:
+    """A bright blob is drawn in the original; its centre of mass in the input must be its centre moved by the matrix."""
+    centre = np.array((0.7 * width, 0.3 * height))
+    v, u = np.mgrid[:height, :width] + 0.5
+    blob = np.exp(-((u - centre[0]) ** 2 + (v - centre[1]) ** 2) / (2 * (width / 20) ** 2))
+    picture = torch.from_numpy(np.repeat((255 * blob)[None], 3, 0).astype(np.uint8))
+    if kind == "scene":
+        new_width, new_height = scene_size(width, height, 21168)
+        matrix, left, top = scene_from_image(width, height, new_width, new_height), 0, 0
+        moved = resize(picture, new_width, new_height, "lanczos", exact=exact)
+    else:
+        new_width, new_height, left, top = letterbox(width, height, 224)
+        matrix = human_from_image(width, height, 224)
+        moved = resize(picture, new_width, new_height, "bicubic", exact=exact)
+    weight = moved[0].double().numpy()
+    row, column = np.mgrid[: weight.shape[0], : weight.shape[1]] + 0.5
+    found = np.array(((column * weight).sum(), (row * weight).sum())) / weight.sum() + (left, top)
+    assert np.allclose(found, matrix[:2, :2] @ centre + matrix[:2, 2], atol=0.1)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.tuples(SIDES, SIDES), st.tuples(st.floats(-1, 1), st.floats(-1, 1), st.floats(1, 9)))
+def test_intrinsics_go_with_the_pixels(size: tuple[int, int], point: tuple[float, float, float]) -> None:
+    intrinsics = np.array(((900.0, 0, size[0] / 2 + 3), (0, 880.0, size[1] / 2 - 5), (0, 0, 1)))
+    pixel = intrinsics @ np.array(point) / point[2]
+    for matrix in (scene_from_image(*size, 168, 126), human_from_image(*size, 224)):
+        directly = matrix @ intrinsics @ np.array(point) / point[2]
+        assert np.allclose(directly, matrix @ pixel)
+
+
+def test_only_frames_that_are_present_by_step_then_camera() -> None:
+    batch = InputMaker(21168, 224, exact=False)(without(window([(64, 48)] * 3, 2), (0, 1), (1, 2)))
+    assert batch.step.tolist() == [0, 0, 1, 1]
+    assert batch.view.tolist() == [0, 2, 0, 1]
+    assert [frame.camera for frame in batch.frames] == ["cam0", "cam2", "cam0", "cam1"]
+
+
+def test_the_first_camera_that_is_present_sets_the_size() -> None:
+    make = InputMaker(21168, 224, exact=False)
+    mixed = window([(640, 480), (270, 480)], 2)
+    assert make(mixed).scene_images.shape[2:] == (126, 168)
+    assert make(without(mixed, (0, 0))).scene_images.shape[2:] == (126, 168), "a hole in the first step changes nothing"
+    assert make(without(mixed, (0, 0), (1, 0))).scene_images.shape[2:] == (196, 98)
+
+
+def test_borders_are_black_and_images_in_the_middle() -> None:
+    human = InputMaker(21168, 224, exact=False)(window([(640, 480)], 1)).human_images[0]
+    assert not human[:, :28].any()
+    assert not human[:, -28:].any()
+    assert human[:, 28:-28].float().mean() > 50
+
+
+def test_what_is_known_is_marked_and_the_rest_is_harmless() -> None:
+    intrinsics = np.array(((500.0, 0, 32), (0, 500, 24), (0, 0, 1)), np.float32)
+    pose = np.eye(4, dtype=np.float32)
+    pose[:3, 3] = (100, 200, 5)
+    depth = np.full((48, 64), 2.0, np.float32)
+    depth[:, :32] = np.nan
+    source = with_frame(window([(64, 48)] * 2, 1), 0, 1, intrinsics=intrinsics, world_from_cam=pose, depth=depth)
+    views = InputMaker(21168, 224, exact=False)(source).views
+    for mask in (views.intrinsics_known, views.pose_known, views.depth_known):
+        assert mask.tolist() == [False, True]
+    assert torch.equal(views.world_from_cam[0], views.world_from_cam[1]), "an unknown pose must not stretch the scene"
+    assert views.depth is not None
+    assert not views.depth[0].any()
+    assert not views.depth[1, :, :80].any()
+    assert (views.depth[1, :, 90:] == 2).all()
+    conditions = views.conditions()
+    assert conditions.intrinsics is not None
+    scale = views.scene_from_image[1].diagonal()
+    assert torch.allclose(conditions.intrinsics[0, 1], scale[:, None] * torch.from_numpy(intrinsics))
+
+
+def test_a_frame_is_resized_once_while_it_stays_in_the_window() -> None:
+    make = InputMaker(21168, 224, exact=False)
+    whole = window([(64, 48)], 3)
+    first = make(whole)
+    kept = {id(entry.scene): entry for entry in make._ready.values()}
+    again = make(whole)
+    assert {id(entry.scene) for entry in make._ready.values()} == set(kept)
+    assert torch.equal(first.scene_images, again.scene_images)
+
+
+def test_a_new_frame_at_the_address_of_an_old_one_is_seen_anew() -> None:
+    make = InputMaker(21168, 224, exact=False)
+    for seed in range(6):
+        source = with_frame(window([(64, 48)], 1), 0, 0, image=image(64, 48, seed))
+        fresh = InputMaker(21168, 224, exact=False)(source).scene_images
+        assert torch.equal(make(source).scene_images, fresh)
+        del source  # and with it the frame: the next one may get its address
+
+
+def test_the_same_frame_twice_in_a_window() -> None:
+    source = window([(64, 48)], 1)
+    frame = source.sets[0].frames[0]
+    twice = with_frame(window([(64, 48)] * 2, 1), 0, 0)
+    object.__setattr__(twice.sets[0], "frames", (frame, frame))
+    assert len(InputMaker(21168, 224, exact=False)(twice).scene_images) == 2

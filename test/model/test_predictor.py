@@ -1,0 +1,246 @@
+"""The network as a whole, at nano size with weights of a seed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from model.worlds import image, window, with_frame, without
+
+from chromm_ros.errors import ConfigError, FileError
+from chromm_ros.model.config import ModelOptions
+from chromm_ros.model.initialise import untrained
+from chromm_ros.model.predictor import Predictor
+from chromm_ros.records import Prediction, Window
+
+SMALL = ModelOptions(scene_pixels=7840, device="cpu", cache_features=False)
+VGA = (64, 48)
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return Predictor(SMALL)
+
+
+def run(predictor: Predictor, source: Window) -> Prediction:
+    return predictor.infer(predictor.prepare(source))
+
+
+def per_frame(prediction: Prediction) -> dict[str, torch.Tensor]:
+    names = ("intrinsics", "points", "confidence", "human_mask", "colors")
+    return {name: getattr(prediction, name) for name in names}
+
+
+def assert_close(ours: torch.Tensor, other: torch.Tensor, what: str = "") -> None:
+    assert ours.shape == other.shape, what
+    worst = float((ours.double() - other.double()).abs().max()) if ours.numel() else 0.0
+    assert worst <= 1e-4 * max(1.0, float(other.double().abs().max()) if other.numel() else 0.0), f"{what}: {worst}"
+
+
+@pytest.mark.parametrize("sizes", [[(64, 48)], [(48, 64)], [(192, 48)], [(64, 48), (48, 64), (50, 50)]])
+def test_predictions_are_legal_for_any_aspect(predictor: Predictor, sizes: list[tuple[int, int]]) -> None:
+    result = run(predictor, window(sizes, 2))
+    frames, people = 2 * len(sizes), len(result.person_frame)
+    height, width = result.points.shape[1:3]
+    assert result.points.shape == (frames, height, width, 3)
+    assert result.colors.shape == (frames, height, width, 3)
+    assert result.human_mask.shape == (frames, height // 14, width // 14)
+    assert result.image_size.tolist() == [list(size) for _ in range(2) for size in sizes]
+    for name in vars(result):
+        value = getattr(result, name)
+        assert not isinstance(value, torch.Tensor) or not value.is_floating_point() or value.isfinite().all(), name
+    assert float(result.points[..., 2].min()) > 0.5
+    assert float(result.points[..., 2].max()) < 10
+    assert ((result.confidence >= 0) & (result.confidence <= 1)).all()
+    assert 0.5 < result.metric_scale < 2
+    for rotations in (result.rotations.flatten(0, 1), result.world_from_cam[:, :3, :3]):
+        assert_close(rotations @ rotations.mT, torch.eye(3).expand_as(rotations), "orthogonal")
+        assert_close(torch.linalg.det(rotations), torch.ones(len(rotations)), "right-handed")
+    assert frames <= people <= 4 * frames, "the untrained detector finds a few heads in every image"
+    size = result.image_size[result.person_frame]
+    assert ((result.head_pixel >= 0) & (result.head_pixel < size)).all(), "no head on a border"
+    projected = (result.intrinsics[result.person_frame] @ result.head_position[..., None])[..., 0]
+    assert_close(projected[:, :2] / projected[:, 2:], result.head_pixel, "the head lies behind its pixel")
+
+
+def test_order_of_the_frames_does_not_matter(predictor: Predictor) -> None:
+    batch = predictor.prepare(window([VGA] * 3, 2))
+    order = torch.tensor([4, 0, 5, 2, 1, 3])
+    views = replace(batch.views, **{name: value[order] for name, value in vars(batch.views).items() if value is not None})
+    shuffled = replace(
+        batch, frames=tuple(batch.frames[i] for i in order), step=batch.step[order], view=batch.view[order],
+        scene_images=batch.scene_images[order], human_images=batch.human_images[order], views=views,
+    )  # fmt: skip  # five fields
+    straight, mixed = predictor.infer(batch), predictor.infer(shuffled)
+    for name, value in per_frame(straight).items():
+        assert_close(per_frame(mixed)[name], value[order], name)
+    assert_close(mixed.world_from_cam, straight.world_from_cam[order], "poses")
+    people = torch.cat([(straight.person_frame == frame).nonzero()[:, 0] for frame in order.tolist()])
+    assert_close(mixed.head_position, straight.head_position[people], "heads")
+    assert_close(mixed.rotations, straight.rotations[people], "rotations")
+
+
+def test_people_of_one_image_do_not_depend_on_other_images(predictor: Predictor) -> None:
+    """Detection, intrinsics of the crop and attention among people stay within an image; the scene's share is held still."""
+    network, batch = predictor.network, predictor.prepare(window([VGA] * 3, 1))
+    images = batch.human_images.float() / 255
+    together = network.human.encode(images)
+    for index in range(3):
+        assert_close(network.human.encode(images[index : index + 1])[0], together[index], "backbone")
+    everybody = network.pick(together, batch.views, predictor._picking)
+    tokens = torch.randn(len(everybody.image), network.config.people.dim, generator=torch.Generator().manual_seed(1))
+    intrinsics = torch.tensor(((200.0, 0, 112), (0, 200, 112), (0, 0, 1))).expand(3, 3, 3)
+    bodies = network.smpl(tokens, everybody, together, intrinsics)
+    for index in range(3):
+        mine = everybody.image == index
+        alone = network.smpl(tokens[mine], everybody[mine], together, intrinsics)
+        assert_close(alone.rotations, bodies.rotations[mine], "rotations")
+        assert_close(alone.depth_residual, bodies.depth_residual[mine], "depth")
+
+
+def test_missing_frames_equal_a_window_of_the_others(predictor: Predictor) -> None:
+    whole = window([VGA] * 2, 2)
+    partial = run(predictor, without(whole, (0, 1), (1, 1)))
+    only = run(predictor, window([VGA], 2))
+    for name, value in per_frame(only).items():
+        assert_close(per_frame(partial)[name], value, name)
+    assert partial.view.tolist() == [0, 0]
+
+
+@torch.inference_mode()
+def test_the_scene_is_pi3x_alone_to_the_last_bit(predictor: Predictor) -> None:
+    batch = predictor.prepare(window([VGA] * 2, 2))
+    images = batch.scene_images.float() / 255
+    alone = predictor.network.scene(images[None], batch.views.conditions())
+    joined = predictor.network(images, batch.human_images.float() / 255, batch.views).scene
+    for name, value in vars(alone).items():
+        assert torch.equal(getattr(joined, name), value), name
+
+
+def test_features_kept_while_windows_overlap_change_nothing(predictor: Predictor) -> None:
+    cached = Predictor(replace(SMALL, cache_features=True))
+    sets = window([VGA] * 2, 5).sets
+    looked = []
+    look = cached._look
+    cached._look = lambda batch, which: (looked.append(len(which)), look(batch, which))[1]  # type: ignore[method-assign]
+    for start in range(3):
+        source = Window(0, start, ("cam0", "cam1"), sets[start : start + 3])
+        ours, fresh = run(cached, source), run(predictor, source)
+        assert_close(ours.points, fresh.points, "points")
+        assert_close(ours.head_position, fresh.head_position, "heads")
+        assert torch.equal(ours.person_frame, fresh.person_frame)
+    assert looked == [6, 2, 2], "only new frames are looked at"
+    assert cached._cache is not None
+    assert len(cached._cache._kept) == 6, "nothing of older windows is kept"
+
+
+def test_known_intrinsics_go_through_and_unknown_ones_are_estimated(predictor: Predictor) -> None:
+    known = np.array(((70.0, 0, 30), (0, 71, 25), (0, 0, 1)), np.float32)
+    result = run(predictor, with_frame(window([VGA] * 2, 1), 0, 0, intrinsics=known))
+    assert torch.equal(result.intrinsics[0], torch.from_numpy(known))
+    estimated = result.intrinsics[1]
+    assert estimated[0, 0] == estimated[1, 1]
+    assert estimated[:2, 2].tolist() == [32, 24]
+    half_diagonal = 40 / float(estimated[0, 0])
+    assert 0.6 < half_diagonal < 0.9, "untrained weights start as a lens of about 74 degrees over the diagonal"
+
+
+@pytest.mark.parametrize("known", ["intrinsics", "world_from_cam", "depth"])
+def test_what_is_known_reaches_the_scene(predictor: Predictor, known: str) -> None:
+    values = {
+        "intrinsics": np.array(((90.0, 0, 32), (0, 90, 24), (0, 0, 1)), np.float32),
+        "world_from_cam": np.eye(4, dtype=np.float32),
+        "depth": np.full((48, 64), 2.0, np.float32),
+    }
+    source = told = window([VGA] * 3, 1)
+    for view in range(2):
+        value = values[known].copy()
+        if known == "world_from_cam":
+            value[0, 3] = view
+        told = with_frame(told, 0, view, **{known: value})
+    plain, informed = run(predictor, source), run(predictor, told)
+    assert float((plain.points - informed.points).abs().max()) > 1e-5
+    assert informed.points.isfinite().all()
+
+
+def test_a_single_known_pose_says_nothing(predictor: Predictor) -> None:
+    source = window([VGA] * 2, 1)
+    pose = np.eye(4, dtype=np.float32)
+    pose[:3, 3] = (5, 6, 7)
+    plain, informed = run(predictor, source), run(predictor, with_frame(source, 0, 1, world_from_cam=pose))
+    assert torch.equal(plain.points, informed.points)
+
+
+def test_nobody_and_not_too_many(predictor: Predictor) -> None:
+    nobody = run(Predictor(replace(SMALL, score_min=1.0)), window([VGA], 1))
+    assert nobody.rotations.shape == (0, 53, 3, 3)
+    assert nobody.head_position.shape == (0, 3)
+    few = run(Predictor(replace(SMALL, max_people=1)), window([VGA] * 2, 1))
+    many = run(predictor, window([VGA] * 2, 1))
+    assert few.person_frame.tolist() == [0, 1]
+    for frame in range(2):
+        assert few.person_score[frame] == many.person_score[many.person_frame == frame].max(), "the strongest stays"
+
+
+def test_weights_come_from_the_seed_alone() -> None:
+    config = SMALL.network()
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first = untrained(config, 3).state_dict()
+    assert torch.equal(torch.get_rng_state(), before), "the caller's random numbers are left alone"
+    torch.manual_seed(2)
+    second, other = untrained(config, 3).state_dict(), untrained(config, 4).state_dict()
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    assert any(not torch.equal(value, other[name]) for name, value in first.items())
+
+
+def test_bfloat16_stays_near_and_keeps_pixels_exact(predictor: Predictor) -> None:
+    known = np.array(((533.3, 0, 320.4), (0, 533.3, 240.6), (0, 0, 1)), np.float32)
+    source = window([(640, 480)] * 2, 1, intrinsics=known)
+    half, full = run(Predictor(replace(SMALL, precision="bfloat16")), source), run(predictor, source)
+    assert torch.equal(half.intrinsics, full.intrinsics)
+    assert float((half.points - full.points).abs().max()) < 0.1
+    assert torch.equal(half.person_frame, full.person_frame)
+    projected = (half.intrinsics[half.person_frame] @ half.head_position[..., None])[..., 0]
+    assert float((projected[:, :2] / projected[:, 2:] - half.head_pixel).abs().max()) < 0.01
+
+
+def test_checkpoints_come_back_or_say_what_is_wrong(tmp_path, predictor: Predictor) -> None:
+    from safetensors.torch import save_file
+
+    weights = {name: value.contiguous() for name, value in untrained(SMALL.network(), 9).state_dict().items()}
+    save_file(weights, tmp_path / "mine.safetensors")
+    restored = Predictor(replace(SMALL, checkpoint=str(tmp_path / "mine.safetensors")))
+    assert restored.weights == "mine"
+    assert predictor.weights == "untrained"
+    assert all(torch.equal(value, weights[name]) for name, value in restored.network.state_dict().items())
+
+    (tmp_path / "cut.safetensors").write_bytes((tmp_path / "mine.safetensors").read_bytes()[:1000])
+    weights.pop("scene.metric_token")
+    save_file(weights | {"stranger": torch.zeros(1)}, tmp_path / "other.safetensors")
+    for name, sentence in {
+        "none": "does not exist",
+        "cut": "not a whole safetensors file",
+        "other": r"missing scene.metric_token; unknown stranger",
+    }.items():
+        with pytest.raises(FileError, match=sentence):
+            Predictor(replace(SMALL, checkpoint=str(tmp_path / f"{name}.safetensors")))
+
+
+def test_devices_and_sizes_that_do_not_exist_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"'cuda:99', expected auto or one of those of this machine: cpu"):
+        Predictor(replace(SMALL, device="cuda:99"))
+    with pytest.raises(ConfigError, match="multiple of 14"):
+        ModelOptions(human_size=225)
+
+
+def test_warm_up_and_what_the_node_reports(predictor: Predictor) -> None:
+    predictor.warm_up(2, 2, 64, 48)
+    assert predictor.device == "cpu"
+    assert predictor.gpu_mb() == 0.0
+
+
+def test_images_that_cannot_be_written_to(predictor: Predictor) -> None:
+    frozen = image(64, 48, 1)
+    frozen.setflags(write=False)
+    assert run(predictor, with_frame(window([VGA], 1), 0, 0, image=frozen)).points.isfinite().all()

@@ -9,6 +9,7 @@ import importlib
 import os
 import platform
 import sys
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +20,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 """Fast DDS up to 2, and from 3 on."""
 _SWITCH_INTERVAL_S = 0.0005
-_WAKE_S = 1.0
+_WAKE_S = 0.1
 
 
 def prepare_process() -> bool:
@@ -56,16 +57,35 @@ def make_executor() -> Any:
     MultiThreadedExecutor loses images at 8 x 100 Hz and adds 40-90 ms of latency, so it is never used.
     """
     try:
-        return importlib.import_module("rclpy.experimental").EventsExecutor()
+        factory = importlib.import_module("rclpy.experimental").EventsExecutor
     except (ImportError, AttributeError):
         return importlib.import_module("rclpy.executors").SingleThreadedExecutor()
+    return _waking(type(factory()))()
 
 
-def spin(executor: Any) -> None:
-    """Serve callbacks until ROS is shut down, by a signal or by somebody who calls `rclpy.shutdown`.
+def _waking(base: type) -> type:
+    """EventsExecutor that comes back to Python ten times a second while it spins.
 
-    Always with a finite time-out: `EventsExecutor.spin()` of the PyPI wheels (rclpy 7.1.6) waits for ever without serving
-    anything, while it works with one.
+    Without a time-out, that of the PyPI wheels (rclpy 7.1.6) waits for ever and serves nothing, while with one it works. And
+    Python's handlers of signals only run between two bytecodes.
     """
-    while executor.context.ok():
-        executor.spin_once(timeout_sec=_WAKE_S)
+
+    class WakingEventsExecutor(base):  # type: ignore[misc]  # known at run time only
+        def __init__(self) -> None:
+            context = importlib.import_module("rclpy").get_default_context()
+            super().__init__(context)
+            context.on_shutdown(self.wake)
+
+        def spin_once(self, timeout_sec: float | None = None) -> None:
+            super().spin_once(_WAKE_S if timeout_sec is None or timeout_sec < 0 else timeout_sec)
+
+        def spin(self) -> None:
+            while self.context.ok():
+                self.spin_once()
+
+        def spin_until_future_complete(self, future: Any, timeout_sec: float | None = None) -> None:
+            end = None if timeout_sec is None else time.monotonic() + timeout_sec
+            while self.context.ok() and not future.done() and (end is None or time.monotonic() < end):
+                self.spin_once(timeout_sec=_WAKE_S if end is None else min(_WAKE_S, max(end - time.monotonic(), 1e-4)))
+
+    return WakingEventsExecutor

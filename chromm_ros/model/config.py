@@ -174,6 +174,8 @@ class ModelOptions(Settings):
         super().__post_init__()
         if self.human_size % PATCH:
             raise ConfigError(f"human_size is {self.human_size}, expected a multiple of {PATCH}")
+        if 0 < self.human_size < 8 * PATCH:
+            raise ConfigError(f"human_size is {self.human_size}, expected 0 or at least {8 * PATCH}")
         if 0 < self.scene_pixels < PATCH * PATCH:
             raise ConfigError(f"scene_pixels is {self.scene_pixels}, expected 0 or at least {PATCH * PATCH}, one patch")
 

@@ -134,6 +134,16 @@ def test_features_kept_while_windows_overlap_change_nothing(predictor: Predictor
     assert len(cached._cache._kept) == 6, "nothing of older windows is kept"
 
 
+def test_features_of_an_old_frame_at_the_same_address_are_not_taken(predictor: Predictor) -> None:
+    cached = Predictor(replace(SMALL, cache_features=True))
+    old, new = window([VGA], 1), window([VGA], 1, start=1)
+    run(cached, old)
+    assert cached._cache is not None
+    ((_, *size), entry) = cached._cache._kept.popitem()
+    cached._cache._kept[(id(new.sets[0].frames[0]), size[0], size[1])] = entry
+    assert_close(run(cached, new).points, run(predictor, new).points)
+
+
 def test_known_intrinsics_go_through_and_unknown_ones_are_estimated(predictor: Predictor) -> None:
     known = np.array(((70.0, 0, 30), (0, 71, 25), (0, 0, 1)), np.float32)
     result = run(predictor, with_frame(window([VGA] * 2, 1), 0, 0, intrinsics=known))
@@ -232,6 +242,8 @@ def test_devices_and_sizes_that_do_not_exist_are_refused() -> None:
         Predictor(replace(SMALL, device="cuda:99"))
     with pytest.raises(ConfigError, match="multiple of 14"):
         ModelOptions(human_size=225)
+    with pytest.raises(ConfigError, match="at least 112"):
+        ModelOptions(human_size=56)
 
 
 def test_warm_up_and_what_the_node_reports(predictor: Predictor) -> None:

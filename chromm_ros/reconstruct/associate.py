@@ -21,8 +21,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 
+from chromm_ros.body.skeleton import BODY_JOINTS
 from chromm_ros.reconstruct.cameras import Cameras
-from chromm_ros.reconstruct.people import MAIN, People
+from chromm_ros.reconstruct.people import People
 from chromm_ros.settings import Settings, setting
 
 POSITION, POSE = 0.8, 0.2
@@ -34,7 +35,7 @@ class AssociationConfig(Settings):
     """When people of two cameras are one."""
 
     max_cost_m: float = setting(
-        0.6, "largest cost (0.8 position + 0.2 pose, mean over joints) of one person in two cameras [m]", at_least=0.0
+        0.8, "largest cost (0.8 position + 0.2 pose, mean over joints) of one person in two cameras [m]", at_least=0.0
     )
     memory: float = setting(10.0, "most votes, for or against, that a pair of tracks can collect [frame-sets]", at_least=1.0)
 
@@ -78,7 +79,7 @@ class Associator:
         for t, stamp in enumerate(stamps_ns):
             here = np.flatnonzero(step == t)
             if stamp > self._counted_ns and len(here):
-                cost = costs(joints[here, :MAIN], canonical[here, :MAIN])
+                cost = costs(joints[here, :BODY_JOINTS], canonical[here, :BODY_JOINTS])
                 self._votes[np.ix_(place[here], place[here])] += ballots(cost, view[here], self._config.max_cost_m)
         np.clip(self._votes, -self._config.memory, self._config.memory, out=self._votes)
         self._counted_ns = max(self._counted_ns, *stamps_ns)

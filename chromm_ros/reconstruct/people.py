@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from chromm_ros.body.network_params import params_from_rotations
+from chromm_ros.body.skeleton import HEAD, PELVIS
 from chromm_ros.geometry import se3
 from chromm_ros.reconstruct.arrays import float64, integers
 from chromm_ros.reconstruct.cameras import Cameras
-from chromm_ros.records import BodyParams, Prediction
-
-PELVIS = 0
-"""Joint of SMPL-X."""
-HEAD = 15
-"""Joint of SMPL-X: CHROMM places a body by it."""
-MAIN = 22
-"""The first joints of SMPL-X are those of the body without hands and face: they compare people."""
-
-
-@runtime_checkable
-class JointModel(Protocol):
-    """What is asked of a body: its joints. `body.smplx_body.SmplxBody` has them; naming it here would load torch with every setting."""
-
-    def joints(self, params: BodyParams) -> Float[np.ndarray, "*B 55 3"]:
-        """Posed joints, metres."""
-        ...
+from chromm_ros.reconstruct.kinematics import Skeleton, posed_joints
+from chromm_ros.records import Prediction
 
 
 @dataclass(frozen=True)
@@ -57,7 +41,7 @@ class People:
     """Joints relative to the head, along the camera's axes, metres."""
 
     @classmethod
-    def read(cls, prediction: Prediction, cameras: Cameras, body: JointModel) -> People:
+    def read(cls, prediction: Prediction, cameras: Cameras, skeleton: Skeleton) -> People:
         """The people of a prediction; who is not finite, or whose frame was left out, is left out."""
         frame_of = np.full(len(integers(prediction.step)), -1)
         frame_of[cameras.index] = np.arange(len(cameras))
@@ -69,7 +53,7 @@ class People:
         for array in arrays:
             keep &= np.isfinite(array).all(axis=tuple(range(1, array.ndim)))
         score, token, head_pixel, pelvis_pixel, head, rotations, betas, expression = (array[keep] for array in arrays)
-        joints = joints_of(body, rotations, betas, expression)
+        joints = posed_joints(skeleton, rotations, betas, expression)
         offsets = joints - joints[:, HEAD : HEAD + 1]
         return cls(frame[keep], score, token, head_pixel, pelvis_pixel, head, rotations, betas, expression, offsets)
 
@@ -84,13 +68,3 @@ class People:
 
     def __len__(self) -> int:
         return len(self.frame)
-
-
-def joints_of(
-    body: JointModel,
-    rotations: Float[np.ndarray, "P 53 3 3"],
-    betas: Float[np.ndarray, "P 10"],
-    expression: Float[np.ndarray, "P 10"],
-) -> Float[np.ndarray, "P J 3"]:
-    """Posed joints of bodies without translation, metres."""
-    return np.asarray(body.joints(params_from_rotations(rotations, betas, expression)), dtype=np.float64)

@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from chromm_ros.body.network_params import params_from_rotations
+from chromm_ros.body.skeleton import HEAD
 from chromm_ros.reconstruct.fuse import Bodies
-from chromm_ros.reconstruct.people import HEAD, JointModel
+from chromm_ros.reconstruct.kinematics import Skeleton, posed_joints
 from chromm_ros.records import BodyParams
 
 
@@ -37,10 +38,10 @@ class Posed:
         return len(self.score)
 
 
-def pose(bodies: Bodies, body: JointModel, stamps_ns: tuple[int, ...]) -> Posed:
+def pose(bodies: Bodies, skeleton: Skeleton, stamps_ns: tuple[int, ...]) -> Posed:
     """Fused bodies with their joints; the translation puts each head (joint 15) where fusion found it."""
     params = params_from_rotations(bodies.rotations, bodies.betas, bodies.expression)
-    joints = np.asarray(body.joints(params), dtype=np.float64)
+    joints = posed_joints(skeleton, bodies.rotations, bodies.betas, bodies.expression)
     shift = bodies.head - joints[:, HEAD]
     params = replace(params, transl=(params.transl + shift).astype(np.float32))
     moved = (joints + shift[:, None]).astype(np.float32)

@@ -13,7 +13,8 @@ from chromm_ros.reconstruct.associate import AssociationConfig, Associator
 from chromm_ros.reconstruct.cameras import Cameras, estimates, pose_table
 from chromm_ros.reconstruct.cloud import CloudConfig, select
 from chromm_ros.reconstruct.fuse import Bodies, FusionConfig, fuse
-from chromm_ros.reconstruct.people import JointModel, People
+from chromm_ros.reconstruct.kinematics import Skeleton
+from chromm_ros.reconstruct.people import People
 from chromm_ros.reconstruct.posed import pose
 from chromm_ros.reconstruct.roster import Roster
 from chromm_ros.reconstruct.scale import ScaleConfig, ScaleFilter, head_pelvis_ratio
@@ -44,7 +45,7 @@ class ReconstructConfig(Settings):
 class Reconstructor:
     """Makes windows whole, one after the other; what it remembers between them is bounded."""
 
-    def __init__(self, body: JointModel, config: ReconstructConfig) -> None:
+    def __init__(self, body: Skeleton, config: ReconstructConfig) -> None:
         self._body = body
         self._config = config
         self._scale = ScaleFilter(config.scale)
@@ -107,7 +108,12 @@ class Reconstructor:
             metric_scale=float(prediction.metric_scale) * scale,
             scale_ratio=ratio,
             left_ids=left,
-            health={**health, **_health(people, bodies), "scale": scale},
+            health={
+                **health,
+                **_health(people, bodies),
+                "scale": scale,
+                "people_over_scale": ratio / scale if ratio > 0.0 else 1.0,
+            },
         )
 
 

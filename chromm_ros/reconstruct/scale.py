@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chromm_ros.body.skeleton import HEAD, PELVIS
 from chromm_ros.geometry.camera import inside, project
 from chromm_ros.reconstruct.cameras import Cameras
-from chromm_ros.reconstruct.people import HEAD, PELVIS, People
+from chromm_ros.reconstruct.people import People
 from chromm_ros.settings import Settings, setting
 
 

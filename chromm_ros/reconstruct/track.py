@@ -12,8 +12,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 
+from chromm_ros.body.skeleton import BODY_JOINTS
 from chromm_ros.reconstruct.cameras import Cameras
-from chromm_ros.reconstruct.people import MAIN, People
+from chromm_ros.reconstruct.people import People
 from chromm_ros.reconstruct.transport import match
 from chromm_ros.settings import Settings, setting
 
@@ -28,7 +29,7 @@ class TrackingConfig(Settings):
     max_gap_s: float = setting(2.0, "longest absence after which a person keeps the id [s]", at_least=0.0, at_most=600.0)
     min_hits: int = setting(3, "frame-sets in which a person must be seen to count as tracked, not tentative", at_least=1)
     max_step_m: float = setting(
-        0.3, "farthest that joints may move between two images by noise alone (mean over joints) [m]", at_least=0.0
+        1.0, "farthest that joints may move between two images by noise alone (mean over joints) [m]", at_least=0.0
     )
     max_speed_mps: float = setting(4.0, "fastest that joints may move on top of that [m/s]", at_least=0.0)
     displacement_weight: float = setting(
@@ -95,7 +96,7 @@ class Tracker:
         for frame in range(len(cameras)):  # oldest first: the frames of one camera are a sequence
             here = np.flatnonzero(people.frame == frame)
             view, stamp = int(cameras.view[frame]), int(cameras.stamp_ns[frame])
-            sights = Sights(view, stamp, people.head_pixel[here], people.token[here], joints[here, :MAIN])
+            sights = Sights(view, stamp, people.head_pixel[here], people.token[here], joints[here, :BODY_JOINTS])
             numbers[here] = self._name(sights, SAME_PIXEL * float(cameras.size[frame].max()))
         self._forget(cameras)
         return numbers

@@ -73,6 +73,7 @@ class World:
         walk = 0.3 * np.stack([np.cos(0.3 * k + turn), np.sin(0.3 * k + turn)], axis=-1)
         return np.concatenate([around + walk, 1.6 + 0.02 * np.arange(self.people)[:, None]], axis=-1)
 
+    @cache  # noqa: B019 - a World is frozen and a handful exist
     def joints(self, k: int) -> np.ndarray:
         """People 55 3 in the world."""
         zeros = np.zeros((self.people, 10))

@@ -49,7 +49,7 @@ def _polar(matrix: Float[np.ndarray, "N 3 3"]) -> tuple[Float[np.ndarray, "N 3 3
     return np.moveaxis(x, -1, 0), usual
 
 
-def _cross(a: Float[np.ndarray, "3 N"], b: Float[np.ndarray, "3 N"]) -> Float[np.ndarray, "3 N"]:
+def _cross(a: Float[np.ndarray, "3 *N"], b: Float[np.ndarray, "3 *N"]) -> Float[np.ndarray, "3 *N"]:
     return np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
 
 
@@ -57,6 +57,14 @@ def _by_svd(matrix: Float[np.ndarray, "N 3 3"]) -> Float[np.ndarray, "N 3 3"]:
     u, _, vt = np.linalg.svd(matrix)
     u[:, :, 2] *= np.sign(np.linalg.det(u) * np.linalg.det(vt))[:, None]
     return np.asarray(u @ vt)
+
+
+def is_rotation(matrix: Float[np.ndarray, "*B 3 3"], tolerance: float = 1e-3) -> Bool[np.ndarray, "*B"]:
+    """Whether matrices are rotations: rows of length one with determinant one are orthogonal (Hadamard's inequality)."""
+    x = np.moveaxis(matrix, (-2, -1), (0, 1))
+    lengths = np.sqrt((x * x).sum(axis=1))
+    determinant = (x[0] * _cross(x[1], x[2])).sum(axis=0)
+    return np.asarray((np.abs(lengths - 1.0) < tolerance).all(axis=0) & (np.abs(determinant - 1.0) < tolerance))
 
 
 def mean_rotation(

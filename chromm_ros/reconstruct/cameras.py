@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int
 
+from chromm_ros.geometry import se3
+from chromm_ros.geometry.rotation import nearest_rotation
 from chromm_ros.reconstruct.arrays import float64, integers
 from chromm_ros.records import CameraEstimate, Prediction, Window
 
@@ -36,7 +38,10 @@ class Cameras:
 
     @classmethod
     def read(cls, window: Window, prediction: Prediction) -> Cameras:
-        """The frames of a prediction; one whose pose or intrinsics are not finite is left out."""
+        """The frames of a prediction; one whose pose or intrinsics are not finite is left out.
+
+        Rotations are made true ones: Pi3X's own stitching, for one, hands on poses with a scale in them.
+        """
         step, view = integers(prediction.step), integers(prediction.view)
         pose, intrinsics = float64(prediction.world_from_cam), float64(prediction.intrinsics)
         usable = np.isfinite(pose).all(axis=(-2, -1)) & np.isfinite(intrinsics).all(axis=(-2, -1))
@@ -51,7 +56,8 @@ class Cameras:
             if frame.world_from_cam is not None:
                 known[i] = frame.world_from_cam
         size = float64(prediction.image_size)[order]
-        return cls(order, step[order], view[order], stamps, size, intrinsics[order], pose[order], known)
+        pose = se3.compose(nearest_rotation(pose[order, :3, :3]), pose[order, :3, 3])
+        return cls(order, step[order], view[order], stamps, size, intrinsics[order], pose, known)
 
     def placed(self, world_from_cam: Float[np.ndarray, "F 4 4"], unit: float) -> Cameras:
         """The same cameras with their poses in another world and what its unit is."""

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 
 from chromm_ros.body.skeleton import HEAD, PELVIS
 from chromm_ros.geometry import se3
+from chromm_ros.geometry.rotation import is_rotation
 from chromm_ros.reconstruct.arrays import float64, integers
 from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.kinematics import Skeleton, posed_joints
@@ -42,7 +43,7 @@ class People:
 
     @classmethod
     def read(cls, prediction: Prediction, cameras: Cameras, skeleton: Skeleton) -> People:
-        """The people of a prediction; who is not finite, or whose frame was left out, is left out."""
+        """The people of a prediction; left out is who is not finite, has no true rotations, or is in a frame that was left out."""
         frame_of = np.full(len(integers(prediction.step)), -1)
         frame_of[cameras.index] = np.arange(len(cameras))
         frame = frame_of[integers(prediction.person_frame)]
@@ -52,6 +53,7 @@ class People:
         keep = frame >= 0
         for array in arrays:
             keep &= np.isfinite(array).all(axis=tuple(range(1, array.ndim)))
+        keep &= is_rotation(arrays[5], tolerance=0.05).all(axis=-1)  # bfloat16 rounds to 4e-3
         score, token, head_pixel, pelvis_pixel, head, rotations, betas, expression = (array[keep] for array in arrays)
         joints = posed_joints(skeleton, rotations, betas, expression)
         offsets = joints - joints[:, HEAD : HEAD + 1]

@@ -17,6 +17,9 @@ from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.people import People
 from chromm_ros.settings import Settings, setting
 
+RIG_LIMIT = math.log(100.0)
+"""A known rig is believed this far; beyond it the network's cameras have nothing to do with it."""
+
 
 @dataclass(frozen=True)
 class ScaleConfig(Settings):
@@ -77,15 +80,16 @@ class ScaleFilter:
             carried: the scale that shared or known cameras ask for; NaN where they do not.
             rig: whether `carried` comes from known cameras: then it is the scale, and people are only a monitor.
         """
+        if rig and math.isfinite(carried):
+            self._log = min(max(math.log(carried), -RIG_LIMIT), RIG_LIMIT)
+            return math.exp(self._log)
         config, limit = self._config, math.log(self._config.max_ratio)
         if math.isfinite(carried):
-            step = math.log(carried) - self._log
-            most = math.inf if rig else math.log1p(config.max_step)
-            self._log += min(max(step, -most), most)
-        if math.isfinite(ratio) and not (rig and math.isfinite(carried)):
+            most = math.log1p(config.max_step)
+            self._log += min(max(math.log(carried) - self._log, -most), most)
+        if math.isfinite(ratio):
             gain = config.gain if self._measured else 1.0
-            target = min(max(math.log(ratio), -limit), limit)
-            self._log += gain * (target - self._log)
+            self._log += gain * (min(max(math.log(ratio), -limit), limit) - self._log)
             self._measured = True
         self._log = min(max(self._log, -limit), limit)
         return math.exp(self._log)

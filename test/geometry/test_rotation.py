@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from chromm_ros.geometry.rotation import geodesic_angle, matrix_from_rotvec, mean_rotation, nearest_rotation, rotvec_from_matrix
+from chromm_ros.geometry.rotation import (
+    geodesic_angle,
+    is_rotation,
+    matrix_from_rotvec,
+    mean_rotation,
+    nearest_rotation,
+    rotvec_from_matrix,
+)
 
 SHAPES = [(), (1,), (0,), (2, 3)]
 
@@ -87,3 +94,12 @@ def test_both_ways_to_the_nearest_rotation_agree_and_leave_their_argument_alone(
     np.testing.assert_allclose(nearest_rotation(matrices), expected, atol=1e-9)
     np.testing.assert_allclose([nearest_rotation(m) for m in matrices], expected, atol=1e-9)  # one by one
     np.testing.assert_array_equal(matrices, kept)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_rotations_are_told_from_other_matrices(shape: tuple[int, ...]) -> None:
+    rotations = random_rotations(shape)
+    assert is_rotation(rotations).shape == shape and is_rotation(rotations).all()
+    shear = np.eye(3) + 0.1 * np.eye(3, k=1)
+    for spoilt in (1.01 * rotations, -rotations, 0.0 * rotations, rotations @ shear):
+        assert not is_rotation(spoilt).any()

@@ -214,6 +214,15 @@ def test_units_that_change_from_window_to_window_are_joined() -> None:
     assert np.abs(joints - world.joints(6)).max(axis=(1, 2)).min() < 0.1
 
 
+def test_poses_with_a_scale_in_their_rotation_are_made_rigid() -> None:
+    world = World()
+    window, prediction = world.window()
+    scaled = prediction.world_from_cam.copy()
+    scaled[:, :3, :3] *= 1.7
+    result = reconstructor().update(window, replace(prediction, world_from_cam=scaled))
+    persons(result, world, 0, truth_from_node(world))
+
+
 def test_one_wrong_known_pose_shows_in_the_residual() -> None:
     world = World(rig=True)
     window, prediction = world.window()
@@ -236,6 +245,9 @@ DEGENERATE = {
     "far away": lambda p: replace(p, head_position=1e6 * p.head_position, points=1e6 * p.points),
     "tokens all alike": lambda p: replace(p, person_token=0.0 * p.person_token),
     "heads all alike": lambda p: replace(p, head_pixel=0.0 * p.head_pixel, pelvis_pixel=0.0 * p.pelvis_pixel),
+    "no rotations": lambda p: replace(p, rotations=0.0 * p.rotations),
+    "mirrored rotations": lambda p: replace(p, rotations=-p.rotations),
+    "no intrinsics": lambda p: replace(p, intrinsics=0.0 * p.intrinsics),
     "not a number": lambda p: replace(
         p, head_position=np.nan * p.head_position, points=np.nan * p.points, world_from_cam=np.nan * p.world_from_cam
     ),

@@ -1,0 +1,265 @@
+#!/usr/bin/env python3
+"""The program `replay_node`: plays a rosbag2 into topics, in real time or in step with the node.
+
+In real time messages leave at the pace of the recording. In step, all images of one instant leave together, and the next ones
+when the node has said, on `ack_topic`, that it has put them into its window: nothing is lost, whatever the speed of either side.
+"""
+
+import struct
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rosgraph_msgs.msg import Clock
+from std_msgs.msg import Header
+
+from chromm_ros.data.bag import IMAGE_TYPES, BagMessage, BagReader
+from chromm_ros.errors import ConfigError, InputError
+from chromm_ros.ros import transport
+from chromm_ros.ros.program import Progress, read_settings, run_program
+from chromm_ros.ros.recorded import message_class, qos_to_play
+from chromm_ros.settings import Settings, setting
+
+_CLOCK_S = 0.02
+"""Longest time between two messages of /clock."""
+_WAIT_IN_STEP_S = 30.0
+_DELIVERY_S = 5.0
+"""At the end; Fast DDS asks for missing messages every 3 s."""
+_BETWEEN_ROUNDS_S = 0.1
+
+
+@dataclass(frozen=True)
+class ReplayConfig(Settings):
+    """What is played, and how."""
+
+    bag: str = setting("", "folder of the recording, or a .mcap or .db3 file")
+    topics: tuple[str, ...] = setting((), "topics to play; empty plays all whose types are installed")
+    prefix: str = setting("", "put in front of every topic but /tf, /tf_static and /clock")
+    rate: float = setting(1.0, "speed, 1 is real time", at_least=0.01, at_most=1000.0)
+    loop: bool = setting(default=False, doc="play again and again; stamps repeat")
+    clock: bool = setting(default=True, doc="publish /clock, the time of the recording")
+    step: bool = setting(default=False, doc="wait for the node after the images of each instant, instead of following the time")
+    ack_topic: str = setting("chromm/frame_sets", "topic on which the node names the frame-sets that it took (with step)")
+    step_spread_s: float = setting(
+        0.015, "images whose stamps lie within this are of one instant (with step) [s]", at_least=0.0, at_most=10.0
+    )
+    step_timeout_s: float = setting(60.0, "longest wait for the node after an instant (with step) [s]", at_least=0.01)
+    wait_for_subscribers: float = setting(
+        0.0, "wait for a subscriber of every image topic before the start, at most so long; 0 starts at once [s]", at_least=0.0
+    )
+    progress: bool = setting(default=True, doc="show how far the replay is")
+
+
+class Replayer:
+    """Plays one recording through a node."""
+
+    def __init__(self, node: Node, bag: BagReader, config: ReplayConfig, asked_to_end: Callable[[], bool]) -> None:
+        """Create the publishers.
+
+        Raises:
+            InputError: if a topic is not in the recording, or nothing can be played.
+        """
+        self._node, self._bag, self._config, self._asked_to_end = node, bag, config, asked_to_end
+        self._log = node.get_logger()
+        self._executor = transport.make_executor()
+        self._executor.add_node(node)
+        self._progress = Progress(self._log.info)
+        self._publishers = self._make_publishers()
+        self._clock = node.create_publisher(Clock, "/clock", QoSProfile(depth=1)) if config.clock else None
+        self._acks: set[int] = set()
+        if config.step:
+            node.create_subscription(Header, config.ack_topic, self._on_ack, QoSProfile(depth=50))
+        self.played: Counter[str] = Counter()
+        """Messages published, by topic."""
+        self.missed = 0
+        """Instants that the node did not acknowledge in time."""
+
+    def play(self) -> None:
+        """Play until the end of the recording, or until asked to end.
+
+        Raises:
+            InputError: if nobody subscribes in time.
+        """
+        began = time.monotonic()
+        self._wait_for_subscribers()
+        while not self._asked_to_end():
+            self._play_in_step() if self._config.step else self._play_in_time()
+            self._wait_for_delivery(_BETWEEN_ROUNDS_S if self._config.loop else _DELIVERY_S)
+            if not self._config.loop:
+                break
+        self._progress.end()
+        counts = ", ".join(f"{topic} {count}" for topic, count in sorted(self.played.items()))
+        missed = f", {self.missed} instants not acknowledged" if self._config.step else ""
+        self._log.info(
+            f"played {sum(self.played.values())} messages of {self._bag.path} in {time.monotonic() - began:.1f} s{missed}: {counts}"
+        )
+
+    # Topics
+
+    def _make_publishers(self) -> dict[str, Any]:
+        wanted = self._config.topics or tuple(self._bag.topics)
+        for name in wanted:
+            if name not in self._bag.topics:
+                raise InputError(
+                    f"the recording {self._bag.path} has no topic {name}, only {', '.join(sorted(self._bag.topics))}"
+                )
+        publishers = {}
+        for name in wanted:
+            topic = self._bag.topics[name]
+            kind = message_class(topic.msgtype)
+            if kind is None:
+                self._log.warning(f"{name} is not played: its type {topic.msgtype} is not installed")
+            elif name != "/clock":
+                qos = qos_to_play(topic, reliable=self._config.step)
+                publishers[name] = self._node.create_publisher(kind, self._renamed(name), qos)
+        if not publishers:
+            raise InputError(
+                f"nothing of the recording {self._bag.path} can be played: no type of {', '.join(wanted)} is installed"
+            )
+        return publishers
+
+    def _renamed(self, topic: str) -> str:
+        keep = topic in {"/tf", "/tf_static"} or not self._config.prefix
+        return topic if keep else f"{self._config.prefix.rstrip('/')}/{topic.lstrip('/')}"
+
+    def _image_topics(self) -> list[str]:
+        return [name for name in self._publishers if self._bag.topics[name].msgtype in IMAGE_TYPES]
+
+    def _wait_for_subscribers(self) -> None:
+        limit_s = self._config.wait_for_subscribers or (_WAIT_IN_STEP_S if self._config.step else 0.0)
+        end = time.monotonic() + limit_s
+        while limit_s and (missing := self._unheard()) and not self._asked_to_end():
+            if time.monotonic() > end:
+                raise InputError(
+                    f"after {limit_s:g} s there is no {' and no '.join(missing)}: "
+                    "is the node running and active, and does it have these names?"
+                )
+            self._serve_until(time.monotonic() + 0.05)
+
+    def _unheard(self) -> list[str]:
+        """Who is missing, in words."""
+        deaf = [name for name in self._image_topics() if not self._publishers[name].get_subscription_count()]
+        missing = [f"subscriber of {', '.join(map(self._renamed, deaf))}"] if deaf else []
+        if self._config.step and not self._node.count_publishers(self._config.ack_topic):
+            missing.append(f"publisher of {self._node.resolve_topic_name(self._config.ack_topic)}")
+        return missing
+
+    def _wait_for_delivery(self, limit_s: float) -> None:
+        """Let reliable messages arrive before the stamps repeat or the publishers end; those who do not answer are given up."""
+        end = time.monotonic() + limit_s
+        for publisher in self._publishers.values():
+            publisher.wait_for_all_acked(Duration(seconds=max(0.0, end - time.monotonic())))
+
+    # Pace
+
+    def _play_in_time(self) -> None:
+        began = time.monotonic()
+        for message in self._bag.messages(list(self._publishers)):
+            due = began + (message.stamp_ns - self._bag.start_ns) / 1e9 / self._config.rate
+            while not self._asked_to_end() and time.monotonic() < due:
+                self._tell_time(message.stamp_ns - round((due - time.monotonic()) * 1e9 * self._config.rate))
+                self._serve_until(min(due, time.monotonic() + _CLOCK_S))
+            if self._asked_to_end():
+                return
+            self._publish(message)
+
+    def _play_in_step(self) -> None:
+        images = set(self._image_topics())
+        for instant in instants(self._bag.messages(list(self._publishers)), images, round(self._config.step_spread_s * 1e9)):
+            if self._asked_to_end():
+                return
+            self._acks.clear()
+            for message in instant:
+                self._publish(message)
+            stamps = [header_stamp_ns(message.raw) for message in instant if message.topic in images]
+            if stamps:
+                self._wait_for_ack(min(stamps), max(stamps))
+
+    def _wait_for_ack(self, first_ns: int, last_ns: int) -> None:
+        end = time.monotonic() + self._config.step_timeout_s
+        while not self._asked_to_end() and not any(first_ns <= stamp_ns <= last_ns for stamp_ns in self._acks):
+            if time.monotonic() > end:
+                self.missed += 1
+                self._log.warning(
+                    f"the node did not take the images of {first_ns / 1e9:.3f} s within {self._config.step_timeout_s:g} s; going on"
+                )
+                return
+            self._serve_until(time.monotonic() + 0.05, or_when=lambda: bool(self._acks))
+
+    def _on_ack(self, header: Header) -> None:
+        self._acks.add(header.stamp.sec * 1_000_000_000 + header.stamp.nanosec)
+
+    def _serve_until(self, end: float, or_when: Callable[[], bool] = lambda: False) -> None:
+        """Serve our own callbacks until then."""
+        while (left := end - time.monotonic()) > 0 and not or_when():
+            self._executor.spin_once(timeout_sec=left)
+
+    # Messages
+
+    def _publish(self, message: BagMessage) -> None:
+        self._tell_time(message.stamp_ns)
+        self._publishers[message.topic].publish(message.raw)
+        self.played[message.topic] += 1
+        if self._config.progress:
+            length_ns = max(1, self._bag.end_ns - self._bag.start_ns)
+            done_ns = message.stamp_ns - self._bag.start_ns
+            self._progress.show(time.monotonic(), done_ns / length_ns, f"{done_ns / 1e9:.1f} of {length_ns / 1e9:.1f} s")
+
+    def _tell_time(self, now_ns: int) -> None:
+        if self._clock is not None:
+            clock = Clock()
+            clock.clock.sec, clock.clock.nanosec = divmod(max(0, now_ns), 1_000_000_000)
+            self._clock.publish(clock)
+
+
+def header_stamp_ns(raw: bytes) -> int:
+    """The stamp of a serialised message that begins with a Header: after 4 bytes of encapsulation, of which one tells the order."""
+    seconds, nanoseconds = struct.unpack_from("<iI" if raw[1] & 1 else ">iI", raw, 4)
+    return int(seconds) * 1_000_000_000 + int(nanoseconds)
+
+
+def instants(messages: Iterator[BagMessage], images: set[str], spread_ns: int) -> Iterator[list[BagMessage]]:
+    """Cut a recording into instants: at most one image per topic, with stamps at most so far apart; calibrations come first."""
+    group: list[BagMessage] = []
+    topics: set[str] = set()
+    first_ns = 0
+    for message in messages:
+        if message.topic in images:
+            stamp_ns = header_stamp_ns(message.raw)
+            if topics and (message.topic in topics or abs(stamp_ns - first_ns) > spread_ns):
+                yield sorted(group, key=lambda m: m.topic in images)
+                group, topics = [], set()
+            first_ns = first_ns if topics else stamp_ns
+            topics.add(message.topic)
+        group.append(message)
+    if group:
+        yield sorted(group, key=lambda m: m.topic in images)
+
+
+def replay(node: Node, asked_to_end: Callable[[], bool]) -> None:
+    """Play what the node's parameters say.
+
+    Raises:
+        ChrommError: if a parameter, the recording or the listeners do not fit.
+    """
+    config = read_settings(node, ReplayConfig())
+    if not config.bag:
+        raise ConfigError("the parameter bag is empty, expected the folder of a recording: --ros-args -p bag:=FOLDER")
+    with BagReader(config.bag) as bag:
+        Replayer(node, bag, config, asked_to_end).play()
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the program; 0 at the end of the recording or on a signal, 1 after an error."""
+    transport.prepare_process()
+    return run_program("replay", replay, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

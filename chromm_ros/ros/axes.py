@@ -29,5 +29,6 @@ def quaternion_from_matrix(matrix: Float[np.ndarray, "4 4"]) -> tuple[float, flo
 
     SciPy does what `tf_transformations` would: that package is in apt only, and its transforms3d counts (w, x, y, z).
     """
-    x, y, z, w = Rotation.from_matrix(matrix[:3, :3]).as_quat(canonical=True).tolist()
+    quaternion = Rotation.from_matrix(matrix[:3, :3]).as_quat()
+    x, y, z, w = (quaternion if quaternion[3] >= 0 else -quaternion).tolist()
     return x, y, z, w

@@ -26,9 +26,6 @@ from chromm_ros.ros.tf import TfConfig, camera_frame, links
 from chromm_ros.ros.topics import LazyTopic
 from chromm_ros.settings import Settings, setting
 
-_GENDER = "neutral"
-"""The only body file that is ever loaded."""
-
 
 @dataclass(frozen=True)
 class OutputConfig(Settings):
@@ -60,6 +57,10 @@ class BodyModel(markers.MeshSource, Protocol):
     @property
     def kind(self) -> str:
         """`smplx` or `free`."""
+
+    @property
+    def gender(self) -> str:
+        """Of the body file."""
 
 
 class Outputs:
@@ -147,7 +148,8 @@ class Outputs:
             history.reset()
 
     def destroy(self) -> None:
-        """Remove all publishers, TF's too where it can be."""
+        """Remove all publishers."""
+        self._node.destroy_publisher(self._broadcaster.pub_tf)
         topics = [self._bodies, self._status, self._points, self._mesh, self._skeleton]
         for topic in [*topics, *self._poses.values(), *self._infos.values()]:
             topic.destroy()
@@ -163,7 +165,7 @@ class Outputs:
             self._broadcaster.sendTransform([convert.to_transform(header.stamp_ns, edge) for edge in edges])
 
     def _send_bodies(self, header: Stamped, result: Reconstruction, people: Sequence[Person], window: Window) -> None:
-        message = convert.to_body_array(header, people, result, window, gender=_GENDER, body_file=self._body.kind)
+        message = convert.to_body_array(header, people, result, window, gender=self._body.gender, body_file=self._body.kind)
         self._bodies.publisher.publish(message)
 
     def _send_cameras(self, header: Stamped, result: Reconstruction, window: Window) -> None:

@@ -27,7 +27,7 @@ SHAPES = {
 class CountingBody:
     """A body of eight vertices that counts how often it is asked for them."""
 
-    kind = "free"
+    kind, gender = "free", "neutral"
 
     def __init__(self) -> None:
         self.asked = 0

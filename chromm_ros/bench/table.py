@@ -1,0 +1,58 @@
+"""Tables of measurements, each row beside the one that does without the rule."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way of doing it."""
+
+    name: str
+    """What is done."""
+    values: Mapping[str, float | None]
+    """Measurements by column; None where nothing could be measured."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One rule held against its absence."""
+
+    title: str
+    """What is compared, and under what load."""
+    rule: str
+    """What follows."""
+    key: str
+    """The column whose ratio to the first row is told."""
+    rows: Sequence[Row]
+    """The first one does without the rule."""
+
+    def to_text(self) -> str:
+        """For people."""
+        columns = list(self.rows[0].values)
+        cells = [["", *columns, f"{self.key}, ratio"]]
+        cells += [[row.name, *(_number(row.values[column]) for column in columns), self._ratio(row)] for row in self.rows]
+        widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
+        lines = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in cells]
+        return "\n".join([self.title, f"rule: {self.rule}", *(f"  {line}" for line in lines), ""])
+
+    def to_json(self) -> dict[str, Any]:
+        """For machines: the same, with the ratios as numbers."""
+        rows = [{"name": row.name, **row.values, "ratio": self.ratio(row)} for row in self.rows]
+        return {"title": self.title, "rule": self.rule, "key": self.key, "rows": rows}
+
+    def ratio(self, row: Row) -> float | None:
+        """The key measurement of a row in terms of the first row's."""
+        value, first = row.values[self.key], self.rows[0].values[self.key]
+        return value / first if value is not None and first else None
+
+    def _ratio(self, row: Row) -> str:
+        ratio = self.ratio(row)
+        return "-" if ratio is None else f"x{ratio:.2f}"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

@@ -82,7 +82,7 @@ class ChrommNode(LifecycleNode):  # type: ignore[misc]  # rclpy carries no types
         self._timers_active: list[Any] = []
         self._said: dict[str, tuple[str, float]] = {}
         self._table_after_s = 0.0
-        self._frame_sets = self.create_publisher(Header, "frame_sets", QoSProfile(depth=50))
+        self._frame_sets = self.create_publisher(Header, "~/frame_sets", QoSProfile(depth=50))
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
         self.create_service(Trigger, "~/reset", self._on_reset)
         self.create_service(SetBool, "~/enable", self._on_enable)

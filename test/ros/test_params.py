@@ -1,5 +1,6 @@
 """Parameters are the settings: every one declared, every wrong one refused with a reason, at start and while the node runs."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,8 @@ def test_every_setting_is_a_parameter_with_a_description(make_node: MakeNode) ->
 )
 def test_a_wrong_value_at_start_is_refused(make_node: MakeNode, override: str, sentence: str) -> None:
     node = make_node("cameras:=[left, right]", override)
-    with pytest.raises(ConfigError, match="cameras|expected|unknown") as refusal:
+    with pytest.raises(ConfigError, match=re.escape(sentence)):
         Parameters(node)
-    assert sentence in str(refusal.value)
 
 
 def test_no_cameras_is_refused_with_an_example(make_node: MakeNode) -> None:

@@ -10,12 +10,16 @@ from scipy.spatial.transform import Rotation
 
 def matrix_from_rotvec(rotvec: Float[np.ndarray, "*B 3"]) -> Float[np.ndarray, "*B 3 3"]:
     """Rotation matrices of axis-angle vectors (radians)."""
+    if not rotvec.size:  # older SciPy refuses none at all
+        return np.zeros((*rotvec.shape, 3))
     flat = Rotation.from_rotvec(rotvec.reshape(-1, 3)).as_matrix()
     return np.asarray(flat.reshape(*rotvec.shape, 3))
 
 
 def rotvec_from_matrix(matrix: Float[np.ndarray, "*B 3 3"]) -> Float[np.ndarray, "*B 3"]:
     """Axis-angle vectors (radians, length at most pi) of rotation matrices."""
+    if not matrix.size:
+        return np.zeros(matrix.shape[:-1])
     flat = Rotation.from_matrix(matrix.reshape(-1, 3, 3)).as_rotvec()
     return np.asarray(flat.reshape(matrix.shape[:-1]))
 

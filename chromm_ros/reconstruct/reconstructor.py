@@ -67,7 +67,7 @@ class Reconstructor:
             prediction: what the network says of it.
 
         Returns:
-            Everything finite, whatever the prediction holds; empty where it holds nothing.
+            People, cameras and cloud are finite whatever the prediction holds, and empty where it holds nothing.
         """
         config, stamps = self._config, tuple(s.stamp_ns for s in window.sets)
         cameras = Cameras.read(window, prediction)

@@ -55,6 +55,7 @@ class MessageFiltersSync(FrameSync):
             entry = Entry(frame, arrival_ns)
             lane.add(entry)  # to learn its rhythm; what waits, waits upstream
             lane.drop(entry)
+            self._note_rhythm()
             self._upstream.slop = Duration(nanoseconds=self.tolerance_ns)
             seconds, nanoseconds = divmod(frame.stamp_ns, 1_000_000_000)
             header = SimpleNamespace(stamp=Time(sec=seconds, nanosec=nanoseconds))

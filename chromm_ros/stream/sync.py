@@ -113,6 +113,7 @@ class FrameSync:
         self._sets_made = 0
         self._spreads_ns: deque[int] = deque(maxlen=_RECENT)
         self._by_arrival: deque[Entry] = deque()
+        self._shortest_ns: int | None = None
         self._newest_ns: int | None = None
         self._due_ns: int | None = None
         self._lag_ns = 0
@@ -138,6 +139,7 @@ class FrameSync:
         if self._admit(lane, frame.stamp_ns, arrival_ns):
             entry = Entry(frame, arrival_ns)
             lane.add(entry)
+            self._note_rhythm()
             self._by_arrival.append(entry)
             self._newest_ns = max(self._newest_ns or frame.stamp_ns, frame.stamp_ns)
         return leaving + self._release(arrival_ns)
@@ -163,6 +165,7 @@ class FrameSync:
             ConfigError: when they do not fit the cameras; the old ones stay in force.
         """
         self._config = self._checked(config)
+        self._note_rhythm()
 
     # What can be asked
 
@@ -210,7 +213,7 @@ class FrameSync:
 
         With a reference camera it is the distance from that camera's frame, so that up to half a period does no harm.
         """
-        asked, shortest = _ns(self._config.tolerance_s), self._shortest_ns()
+        asked, shortest = _ns(self._config.tolerance_s), self._shortest_ns
         if shortest is None:
             return min(asked, _START_TOLERANCE_NS) or _START_TOLERANCE_NS
         if asked and 2 * asked < shortest:
@@ -220,7 +223,7 @@ class FrameSync:
     @property
     def warning(self) -> str:
         """One sentence on what is set wrongly for these cameras, or nothing."""
-        asked, shortest = _ns(self._config.tolerance_s), self._shortest_ns()
+        asked, shortest = _ns(self._config.tolerance_s), self._shortest_ns
         if shortest and asked and 2 * asked >= shortest:
             return (
                 f"sync.tolerance_s is {self._config.tolerance_s:g}, but images come every {shortest / 1e9:.4f} s, so that "
@@ -255,6 +258,7 @@ class FrameSync:
             lane.counters.late += 1
             if arrival_ns - stamp_ns - self._lag_ns <= _ns(self._config.max_wait_s):
                 lane.missed = 0  # waiting for it would have helped: it is alive (G6)
+                self._note_rhythm()
         else:
             self._late_in_a_row = 0
             return True
@@ -347,7 +351,7 @@ class FrameSync:
         """Whether no camera can be expected to change what the slot takes."""
         if not slot.makes_set:
             return False
-        margin_ns = (self._shortest_ns() or 0) // 2
+        margin_ns = (self._shortest_ns or 0) // 2
         return all(
             (lane.newest_ns is not None and lane.newest_ns >= slot.centre_ns)
             or self._is_stale(lane)
@@ -357,12 +361,13 @@ class FrameSync:
 
     def _close(self, slot: Slot, now_ns: int) -> FrameSet | None:
         """Take the slot's frames out of the lanes and make a set of them, if there are enough."""
-        margin_ns = (self._shortest_ns() or 0) // 2
+        margin_ns = (self._shortest_ns or 0) // 2
         entries = []
         for lane in self._lanes.values():
             entry = lane.take(slot)
             lane.missed += entry is None and lane.due(slot, margin_ns)
             entries.append(entry)
+        self._note_rhythm()
         return self._made_of(entries, slot, now_ns)
 
     def _made_of(self, entries: list[Entry | None], slot: Slot, now_ns: int) -> FrameSet | None:
@@ -397,7 +402,7 @@ class FrameSync:
         if self._config.rate_hz == 0:
             return True
         period_ns = int(1e9 / self._config.rate_hz)
-        margin_ns = (self._shortest_ns() or 0) // 2
+        margin_ns = (self._shortest_ns or 0) // 2
         if self._due_ns is not None and stamp_ns < self._due_ns - margin_ns:
             return False
         self._due_ns = max((self._due_ns or stamp_ns) + period_ns, stamp_ns + period_ns // 2)
@@ -420,9 +425,10 @@ class FrameSync:
 
     # What is known about the cameras
 
-    def _shortest_ns(self) -> int | None:
-        """Shortest measured period among the cameras that are alive."""
-        return min((lane.period_ns for lane in self._lanes.values() if lane.period_ns and not self._is_stale(lane)), default=None)
+    def _note_rhythm(self) -> None:
+        """Keep the shortest measured period among the cameras that are alive."""
+        periods = (lane.period_ns for lane in self._lanes.values() if lane.period_ns and not self._is_stale(lane))
+        self._shortest_ns = min(periods, default=None)
 
     def _is_stale(self, lane: Lane) -> bool:
         return lane.missed >= self._config.stale_after

@@ -35,7 +35,7 @@ configs = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(unruly(), configs)
 def test_laws_hold_whatever_comes(stream: tuple[int, list[Event]], config: SyncConfig) -> None:
     count, events = stream
@@ -47,7 +47,7 @@ def test_laws_hold_whatever_comes(stream: tuple[int, list[Event]], config: SyncC
     assert all(s.ready_ns - s.arrival_ns <= round(config.max_wait_s * 1e9) for s in sets)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(unruly(), st.sampled_from([0.002, 0.004]))
 def test_spans_stay_within_an_explicit_tolerance(stream: tuple[int, list[Event]], tolerance_s: float) -> None:
     count, events = stream
@@ -55,7 +55,7 @@ def test_spans_stay_within_an_explicit_tolerance(stream: tuple[int, list[Event]]
     check_laws(ended(sync, events), round(tolerance_s * 1e9))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(2, 5), st.lists(st.integers(0, 6), min_size=1, max_size=60), st.randoms(use_true_random=False))
 def test_shuffled_arrivals_of_triggered_cameras_lose_nothing(count: int, jitter_ms: list[int], random: object) -> None:
     """Stamps within 6 ms, arrivals of one moment in any order: always complete."""
@@ -69,7 +69,7 @@ def test_shuffled_arrivals_of_triggered_cameras_lose_nothing(count: int, jitter_
     assert len(sets) == len(full(sets)) == len(jitter_ms)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(unruly(), st.integers(1, 3))
 def test_loops_only_start_epochs(stream: tuple[int, list[Event]], rounds: int) -> None:
     count, events = stream

@@ -29,7 +29,7 @@ def measure(stream: Stream, receiver: Receiver, *, profile: Ends = BOTH) -> dict
         profile: the ends that get our Fast DDS profile.
 
     Returns:
-        Share received in percent, latency in milliseconds, CPU milliseconds of the receiver per image.
+        Share lost in percent, latency in milliseconds, CPU milliseconds of the receiver per image.
 
     Raises:
         InputError: if a process fails.
@@ -38,7 +38,7 @@ def measure(stream: Stream, receiver: Receiver, *, profile: Ends = BOTH) -> dict
     module = "chromm_ros.bench.peer"
     sent, got = converse([module, "send", options], [module, "receive", options], profile=profile)
     return {
-        "received %": 100 * got["received"] / sent["sent"],
+        "lost %": 100 * (1 - got["received"] / sent["sent"]),
         "p50 ms": got["p50_ms"],
         "p95 ms": got["p95_ms"],
         "CPU ms": got["cpu_ms"],

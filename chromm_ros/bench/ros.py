@@ -25,7 +25,7 @@ def tables(*, quick: bool) -> Iterator[Table]:
     """
     seconds = 0.7 if quick else 5.0
     yield transport(seconds, all_ways=not quick)
-    yield memory(seconds)
+    yield memory(seconds, processes=1 if quick else 3)
     yield executors(seconds, "images of 64x48", Stream(64, 48, 100, topics=8))
     if not quick:
         yield executors(seconds, "images of 640x480", Stream(640, 480, 30, topics=8, reliable=True))
@@ -49,7 +49,7 @@ def transport(seconds: float, *, all_ways: bool) -> Table:
     return Table(
         "Images of 1920x1080, one camera at 30 Hz: Fast DDS profile (config/fastdds.xml)",
         "give the profile to whoever publishes images",
-        "received %",
+        "lost %",
         [
             Row(name, measure(stream, Receiver(), profile=ends))
             for name, stream, ends in ways
@@ -58,17 +58,20 @@ def transport(seconds: float, *, all_ways: bool) -> Table:
     )
 
 
-def memory(seconds: float) -> Table:
-    """Thresholds of malloc."""
-    stream = Stream(1920, 1080, 30, seconds=seconds, reliable=True)
+def memory(seconds: float, processes: int) -> Table:
+    """Thresholds of malloc. Whether the untouched ones hurt depends on how a process's heap happens to lie, hence several."""
+    stream = Stream(1920, 1080, 30, seconds=seconds if processes == 1 else seconds / 2, reliable=True)
+    rows = []
+    for name, tuned in (("malloc untouched", False), ("malloc tuned", True)):
+        runs = sorted((measure(stream, Receiver(tuned=tuned)) for _ in range(processes)), key=lambda run: run["CPU ms"] or 0.0)
+        rows.append(Row(f"{name}, slowest of {processes}", runs[-1]))
+        if processes > 1:
+            rows.append(Row(f"{name}, fastest of {processes}", runs[0]))
     return Table(
         "Images of 1920x1080, one camera at 30 Hz: malloc",
         "raise malloc's thresholds once, at the start (`transport.prepare_process`)",
         "CPU ms",
-        [
-            Row("malloc untouched", measure(stream, Receiver(tuned=False))),
-            Row("malloc tuned", measure(stream, Receiver(tuned=True))),
-        ],
+        rows,
     )
 
 

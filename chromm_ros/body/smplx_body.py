@@ -1,0 +1,177 @@
+"""SMPL-X: parameters to joints and vertices, by the `smplx` library's own functions.
+
+The library's model class wants a batch size beforehand and multiplies 61 MB of pose blend shapes even where they are zero, as in the
+free body. So it is used to read the file, and its linear blend skinning is called on the buffers that it holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from chromm_ros.body.decimate import display_faces
+from chromm_ros.errors import FileError, require
+from chromm_ros.records import BodyParams
+
+FREE_BODY = Path(__file__).parent / "free" / "SMPLX_NEUTRAL.npz"
+"""The body that ships with the package; see the licence beside it."""
+_DISPLAY_FACES = 2000
+_NEEDED = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f")
+
+
+class SmplxBody:
+    """A body model that is loaded: 55 joints, V vertices, 10 betas and 10 expressions."""
+
+    kind: str
+    """`smplx` for a licensed file, `free` for the body that ships with the package; their betas differ."""
+    faces: Int[np.ndarray, "M 3"]
+    """Triangles as indices of vertices, counter-clockwise seen from outside."""
+    display_faces: Int[np.ndarray, "D 3"]
+    """Fewer triangles on the same vertices, for display."""
+
+    def __init__(self, path: Path, kind: str, gender: str = "neutral") -> None:
+        """Load a file; `load` finds it."""
+        smplx = require("smplx", extra="body")
+        self._lbs = smplx.lbs
+        self.kind, self.gender = kind, gender
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):  # it warns of what we do not use
+                model = smplx.SMPLX(str(path), gender=gender, use_pca=False, flat_hand_mean=True, num_betas=10)
+        except (
+            OSError,
+            EOFError,
+            zipfile.BadZipFile,
+            AttributeError,
+            LookupError,
+            ValueError,
+            RuntimeError,
+            AssertionError,
+        ) as error:
+            raise FileError(
+                f"{path} cannot be read as an SMPL-X model ({type(error).__name__}: {error}), "
+                f"expected an .npz with {', '.join(_NEEDED)}: download it again from smpl-x.is.tue.mpg.de"
+            ) from error
+        self.template: Float[Tensor, "V 3"] = model.v_template.detach()
+        """Vertices at rest with all betas zero, metres."""
+        self._shape_dirs: Float[Tensor, "V 3 20"] = torch.cat([model.shapedirs, model.expr_dirs], dim=-1).detach()
+        self._weights: Float[Tensor, "V 55"] = model.lbs_weights.detach()
+        self._parents: Int[Tensor, "55"] = model.parents.detach()
+        self._pose_dirs: Float[Tensor, "486 V3"] | None = model.posedirs.detach() if bool(model.posedirs.any()) else None
+        regressor = model.J_regressor.detach()
+        self._joints_template: Float[Tensor, "55 3"] = regressor @ self.template
+        self._joint_dirs: Float[Tensor, "55 3 20"] = torch.einsum("jv,vdk->jdk", regressor, self._shape_dirs)
+        self.faces = np.asarray(model.faces, np.int64)
+        self.display_faces = display_faces(self.template.numpy().astype(np.float64), self.faces, _DISPLAY_FACES)
+
+    @classmethod
+    def load(cls, smplx_dir: str = "", gender: str = "neutral") -> SmplxBody:
+        """The licensed body of a folder, or the free one.
+
+        Args:
+            smplx_dir: a folder with `SMPLX_<GENDER>.npz` or `smplx/SMPLX_<GENDER>.npz`, or that file; empty for the free body.
+            gender: which file of the folder.
+
+        Raises:
+            FileError: if there is no such file, or it is no SMPL-X model.
+            DependencyError: if the smplx library is not installed.
+        """
+        if not smplx_dir:
+            return cls(FREE_BODY, "free")
+        name = f"SMPLX_{gender.upper()}.npz"
+        given = Path(smplx_dir).expanduser()
+        places = [given] if given.suffix == ".npz" else [given / name, given / "smplx" / name]
+        found = next((place for place in places if place.is_file()), None)
+        if found is None:
+            raise FileError(
+                f"no SMPL-X model at {' or '.join(map(str, places))}: register at smpl-x.is.tue.mpg.de and put {name} there, "
+                "or leave model.smplx_dir empty for the free body"
+            )
+        return cls(found, "smplx", gender)
+
+    # With gradients, for training
+
+    def pose_joints(
+        self,
+        rotations: Float[Tensor, "B 55 3 3"],
+        betas: Float[Tensor, "B 10"],
+        expression: Float[Tensor, "B 10"],
+        transl: Float[Tensor, "B 3"],
+    ) -> Float[Tensor, "B 55 3"]:
+        """Joints, metres; no vertex is touched."""
+        posed, _ = self._skeleton(rotations, torch.cat([betas, expression], dim=-1))
+        return posed + transl[:, None]
+
+    def pose_vertices(
+        self,
+        rotations: Float[Tensor, "B 55 3 3"],
+        betas: Float[Tensor, "B 10"],
+        expression: Float[Tensor, "B 10"],
+        transl: Float[Tensor, "B 3"],
+    ) -> Float[Tensor, "B V 3"]:
+        """Vertices, metres: shape, expression, pose blend shapes (where the file has any), then linear blend skinning."""
+        coefficients = torch.cat([betas, expression], dim=-1)
+        shaped = self.template + self._lbs.blend_shapes(coefficients, self._shape_dirs)
+        if self._pose_dirs is not None:
+            feature = (rotations[:, 1:] - torch.eye(3)).flatten(1)
+            shaped = shaped + (feature @ self._pose_dirs).unflatten(-1, (-1, 3))
+        _, transforms = self._skeleton(rotations, coefficients)
+        # (B, V, 3, 4): the transform of every vertex
+        per_vertex = (self._weights @ transforms[:, :, :3].flatten(2)).unflatten(-1, (3, 4))
+        vertices: Tensor = (per_vertex[..., :3] @ shaped[..., None])[..., 0] + per_vertex[..., 3] + transl[:, None]
+        return vertices
+
+    def _skeleton(
+        self, rotations: Float[Tensor, "B 55 3 3"], coefficients: Float[Tensor, "B 20"]
+    ) -> tuple[Float[Tensor, "B 55 3"], Float[Tensor, "B 55 4 4"]]:
+        """Posed joints, and each joint's transform from rest to pose."""
+        rest = self._joints_template + torch.einsum("bk,jdk->bjd", coefficients, self._joint_dirs)
+        posed, transforms = self._lbs.batch_rigid_transform(rotations, rest, self._parents, dtype=rest.dtype)
+        return posed, transforms
+
+    # On the records, for everybody else
+
+    @torch.inference_mode()
+    def joints(self, params: BodyParams) -> Float[np.ndarray, "*B 55 3"]:
+        """The 55 joints of posed bodies, float32, metres."""
+        lead = params.transl.shape[:-1]
+        return self.pose_joints(*self._tensors(params)).numpy().reshape(*lead, 55, 3)
+
+    @torch.inference_mode()
+    def vertices(self, params: BodyParams) -> Float[np.ndarray, "*B V 3"]:
+        """The vertices of posed bodies, float32, metres."""
+        lead = params.transl.shape[:-1]
+        return self.pose_vertices(*self._tensors(params)).numpy().reshape(*lead, len(self.template), 3)
+
+    @torch.inference_mode()
+    def rest_joints(
+        self, betas: Float[np.ndarray, "*B 10"], expression: Float[np.ndarray, "*B 10"] | None = None
+    ) -> Float[np.ndarray, "*B 55 3"]:
+        """The joints at rest, J(betas, expression), float32, metres; joint 0 is what lies between `transl` and the pelvis."""
+        both = np.concatenate([betas, np.zeros_like(betas) if expression is None else expression], axis=-1)
+        flat = torch.as_tensor(both.reshape(betas.size // 10, 20), dtype=torch.float32)
+        rest = self._joints_template + torch.einsum("bk,jdk->bjd", flat, self._joint_dirs)
+        return rest.numpy().reshape(*betas.shape[:-1], 55, 3)
+
+    def _tensors(
+        self, params: BodyParams
+    ) -> tuple[Float[Tensor, "B 55 3 3"], Float[Tensor, "B 10"], Float[Tensor, "B 10"], Float[Tensor, "B 3"]]:
+        """Rotation matrices in the joints' order and the rest, with one leading axis."""
+
+        count = params.transl.size // 3
+
+        def flat(values: Float[np.ndarray, "..."], *shape: int) -> Float[Tensor, "..."]:
+            return torch.as_tensor(np.ascontiguousarray(values), dtype=torch.float32).reshape(count, *shape)
+
+        single = (params.global_orient, params.jaw_pose, params.leye_pose, params.reye_pose)
+        root, *face = (flat(values, 1, 3) for values in single)
+        hands = (flat(params.left_hand_pose, 15, 3), flat(params.right_hand_pose, 15, 3))
+        rotvecs = torch.cat([root, flat(params.body_pose, 21, 3), *face, *hands], dim=1)  # (B, 55, 3)
+        rotations = self._lbs.batch_rodrigues(rotvecs.reshape(-1, 3)).reshape(count, 55, 3, 3)
+        return rotations, flat(params.betas, 10), flat(params.expression, 10), flat(params.transl, 3)

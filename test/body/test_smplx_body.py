@@ -1,0 +1,219 @@
+"""The body by laws: it is what the smplx library says it is, it turns the right limb the right way, and it moves rigidly."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import smplx
+import torch
+from scipy.spatial.transform import Rotation
+
+from chromm_ros.body.network_params import params_from_rotations, place_head, rigid
+from chromm_ros.body.skeleton import HEAD, LIMBS, NAMES, PARENTS, PELVIS
+from chromm_ros.body.smplx_body import FREE_BODY, SmplxBody
+from chromm_ros.errors import FileError
+from chromm_ros.geometry.se3 import apply, compose
+from chromm_ros.records import BodyParams
+
+
+@pytest.fixture(scope="module")
+def body() -> SmplxBody:
+    return SmplxBody.load()
+
+
+def at_rest(*lead: int) -> BodyParams:
+    def zero(*shape: int) -> np.ndarray:
+        return np.zeros((*lead, *shape), np.float32)
+
+    return BodyParams(zero(3), zero(21, 3), zero(15, 3), zero(15, 3), zero(3), zero(3), zero(3), zero(10), zero(10), zero(3))
+
+
+def drawn(rng: np.random.Generator, *lead: int, sigma: float = 0.4) -> BodyParams:
+    rest = at_rest(*lead)
+    return BodyParams(**{name: (sigma * rng.normal(size=value.shape)).astype(np.float32) for name, value in vars(rest).items()})
+
+
+def bent(joint: str, rotvec: tuple[float, float, float]) -> BodyParams:
+    rest = at_rest(1)
+    pose = rest.body_pose.copy()
+    pose[0, NAMES.index(joint) - 1] = rotvec
+    return replace(rest, body_pose=pose)
+
+
+def test_it_is_what_the_smplx_library_makes_of_the_same_file(body: SmplxBody) -> None:
+    params = drawn(np.random.default_rng(1), 3)
+    model = smplx.create(str(FREE_BODY), "smplx", use_pca=False, flat_hand_mean=True, num_betas=10, batch_size=3)
+    theirs = model(**{name: torch.tensor(value).flatten(1) for name, value in vars(params).items()})
+    np.testing.assert_allclose(body.vertices(params), theirs.vertices.detach().numpy(), atol=1e-5)
+    np.testing.assert_allclose(body.joints(params), theirs.joints[:, :55].detach().numpy(), atol=1e-5)
+
+
+def test_leading_axes_are_any_number_and_nobody_is_no_case_of_its_own(body: SmplxBody) -> None:
+    params = drawn(np.random.default_rng(2), 2, 3)
+    flat = BodyParams(**{name: value.reshape(6, *value.shape[2:]) for name, value in vars(params).items()})
+    np.testing.assert_allclose(body.joints(params).reshape(6, 55, 3), body.joints(flat), atol=1e-6)
+    assert body.joints(at_rest()).shape == (55, 3)
+    assert body.vertices(at_rest(0)).shape == (0, len(body.template), 3)
+
+
+def test_rest_joints_are_the_joints_of_the_rest_pose_for_every_shape(body: SmplxBody) -> None:
+    rng = np.random.default_rng(3)
+    params = replace(at_rest(4), betas=rng.normal(size=(4, 10)).astype(np.float32))
+    np.testing.assert_allclose(body.rest_joints(params.betas), body.joints(params), atol=1e-6)
+
+
+def test_weights_sum_to_one_and_the_regressor_keeps_translations(body: SmplxBody) -> None:
+    data = np.load(FREE_BODY)
+    np.testing.assert_allclose(data["weights"].sum(1), 1, atol=1e-5)
+    assert data["weights"].min() >= 0
+    np.testing.assert_allclose(data["J_regressor"].sum(1), 1, atol=1e-4)
+    assert len(data["v_template"]) > 9929, "smplx picks vertices up to 9929"
+    assert data["f"].max() == len(data["v_template"]) - 1
+
+
+@pytest.mark.parametrize(
+    ("joint", "rotvec", "moves", "axis", "sign"),
+    [
+        ("left_shoulder", (0, 0, 1), "left_wrist", 1, 1),  # the left arm rises
+        ("right_shoulder", (0, 0, 1), "right_wrist", 1, -1),  # the right one sinks
+        ("left_elbow", (0, -1, 0), "left_wrist", 2, 1),  # the forearm comes to the front
+        ("right_elbow", (0, 1, 0), "right_wrist", 2, 1),
+        ("left_hip", (-1, 0, 0), "left_knee", 2, 1),  # the thigh is lifted to the front
+        ("right_knee", (1, 0, 0), "right_ankle", 2, -1),  # the calf goes back
+        ("neck", (1, 0, 0), "head", 2, 1),  # a nod
+        ("spine1", (0, 1, 0), "left_shoulder", 2, -1),  # a turn to the left
+    ],
+)
+def test_a_rotation_turns_the_right_limb_the_right_way(
+    body: SmplxBody, joint: str, rotvec: tuple[float, float, float], moves: str, axis: int, sign: int
+) -> None:
+    rest, posed = body.joints(at_rest(1))[0], body.joints(bent(joint, rotvec))[0]
+    assert sign * (posed - rest)[NAMES.index(moves), axis] > 0.03
+    below = {NAMES.index(joint)}
+    for index in range(55):
+        if PARENTS[index] in below:
+            below.add(index)
+    still = [index for index in range(55) if index not in below] + [NAMES.index(joint)]
+    np.testing.assert_allclose(posed[still], rest[still], atol=1e-6)
+    moved = np.linalg.norm(body.vertices(bent(joint, rotvec))[0] - body.vertices(at_rest(1))[0], axis=-1) > 0.02
+    owners = np.asarray(body._weights)[moved].sum(0)
+    assert owners[list(below)].sum() / owners.sum() > 0.8
+
+
+def test_left_is_plus_x_the_feet_stand_on_one_floor_and_both_sides_are_alike(body: SmplxBody) -> None:
+    joints, vertices = body.joints(at_rest(1))[0], body.vertices(at_rest(1))[0]
+    assert joints[NAMES.index("left_wrist"), 0] > 0.5 > -0.5 > joints[NAMES.index("right_wrist"), 0]
+    assert joints[HEAD, 1] > joints[PELVIS, 1] > joints[NAMES.index("left_knee"), 1] > joints[NAMES.index("left_ankle"), 1]
+    assert joints[NAMES.index("left_foot"), 2] > joints[NAMES.index("left_ankle"), 2] + 0.05
+    left, right = vertices[vertices[:, 0] > 0], vertices[vertices[:, 0] < 0]
+    assert abs(left[:, 1].min() - right[:, 1].min()) < 0.002
+    for index, name in enumerate(NAMES):
+        if name.startswith("left_"):
+            mirrored = joints[NAMES.index(name.replace("left_", "right_"))] * [-1, 1, 1]
+            np.testing.assert_allclose(joints[index], mirrored, atol=0.003)
+    assert 1.6 < np.ptp(vertices[:, 1]) < 1.8
+    assert np.linalg.norm(joints[PELVIS]) > 0.2, "a pelvis at the origin would hide who takes transl for it"
+
+
+def test_the_first_beta_makes_taller_and_the_jaw_opens_downwards(body: SmplxBody) -> None:
+    def height(beta: float) -> float:
+        betas = np.zeros((1, 10), np.float32)
+        betas[0, 0] = beta
+        return float(np.ptp(body.vertices(replace(at_rest(1), betas=betas))[0, :, 1]))
+
+    assert height(-2) + 0.1 < height(0) < height(2) - 0.1
+    rest = body.vertices(at_rest(1))[0]
+    opened = body.vertices(replace(at_rest(1), jaw_pose=np.array([[0.3, 0, 0]], np.float32)))[0]
+    moved = np.linalg.norm(opened - rest, axis=-1) > 0.005
+    assert 50 < moved.sum() < 3000
+    assert (opened - rest)[moved, 1].mean() < -0.005
+    assert rest[moved, 1].max() < body.joints(at_rest(1))[0, NAMES.index("left_eye"), 1]
+
+
+def test_the_vertices_that_smplx_picks_are_where_their_names_say(body: SmplxBody) -> None:
+    rest, joints = body.vertices(at_rest(1))[0], body.joints(at_rest(1))[0]
+    nose, right_eye, left_eye, right_ear, left_ear = rest[[9120, 9929, 9448, 616, 6]]
+    assert nose[2] == rest[rest[:, 1] > joints[15, 1]].max(0)[2]
+    assert left_eye[0] > 0.02 > -0.02 > right_eye[0]
+    assert left_ear[0] > 0.05 > -0.05 > right_ear[0]
+    for index, joint in ((5361, "left_thumb3"), (4933, "left_index3"), (8022, "right_pinky3"), (5770, "left_foot")):
+        assert np.linalg.norm(rest[index] - joints[NAMES.index(joint)]) < 0.1
+    assert rest[8846, 2] < joints[NAMES.index("left_ankle"), 2]  # the heel
+
+
+def test_the_display_mesh_is_coarse_whole_and_of_the_same_size(body: SmplxBody) -> None:
+    assert 1000 < len(body.display_faces) <= 2000
+    used = body.vertices(at_rest(1))[0][np.unique(body.display_faces)]
+    full = body.vertices(at_rest(1))[0]
+    np.testing.assert_allclose(np.ptp(used, axis=0), np.ptp(full, axis=0), atol=0.04)
+    corners = full[body.display_faces].astype(np.float64)
+    volume = np.einsum("ij,ij->i", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])).sum() / 6
+    fine = full[body.faces].astype(np.float64)
+    exact = np.einsum("ij,ij->i", fine[:, 0], np.cross(fine[:, 1], fine[:, 2])).sum() / 6
+    assert 0.85 < volume / exact < 1.1  # faces look outwards, and no part is missing
+
+
+def test_a_rigid_motion_moves_every_vertex_rigidly(body: SmplxBody) -> None:
+    rng = np.random.default_rng(4)
+    params = drawn(rng, 5)
+    a_from_b = compose(Rotation.random(5, random_state=0).as_matrix(), rng.normal(size=(5, 3)))
+    moved = rigid(body, params, a_from_b)
+    np.testing.assert_allclose(body.vertices(moved), apply(a_from_b, body.vertices(params)), atol=1e-5)
+    np.testing.assert_allclose(body.joints(moved), apply(a_from_b, body.joints(params)), atol=1e-5)
+
+
+def test_a_head_is_placed_where_it_is_wanted(body: SmplxBody) -> None:
+    rng = np.random.default_rng(5)
+    head = rng.normal(size=(4, 3))
+    placed = place_head(body, drawn(rng, 4), head)
+    np.testing.assert_allclose(body.joints(placed)[:, HEAD], head, atol=1e-5)
+
+
+def test_the_networks_rotations_reach_their_joints(body: SmplxBody) -> None:
+    rng = np.random.default_rng(6)
+    rotvecs = 0.5 * rng.normal(size=(2, 53, 3))
+    matrices = Rotation.from_rotvec(rotvecs.reshape(-1, 3)).as_matrix().reshape(2, 53, 3, 3)
+    params = params_from_rotations(matrices, np.zeros((2, 10)), np.zeros((2, 10)))
+    np.testing.assert_allclose(params.global_orient, rotvecs[:, 0], atol=1e-5)
+    np.testing.assert_allclose(params.body_pose, rotvecs[:, 1:22], atol=1e-5)
+    np.testing.assert_allclose(params.left_hand_pose, rotvecs[:, 22:37], atol=1e-5)
+    np.testing.assert_allclose(params.right_hand_pose, rotvecs[:, 37:52], atol=1e-5)
+    np.testing.assert_allclose(params.jaw_pose, rotvecs[:, 52], atol=1e-5)
+    assert not params.leye_pose.any() and not params.transl.any()
+    assert params_from_rotations(matrices[:0], np.zeros((0, 10)), np.zeros((0, 10))).body_pose.shape == (0, 21, 3)
+
+
+def test_gradients_reach_pose_and_shape(body: SmplxBody) -> None:
+    rotations = torch.eye(3).repeat(1, 55, 1, 1).requires_grad_()
+    betas, rest = torch.zeros(1, 10, requires_grad=True), torch.zeros(1, 10)
+    body.pose_vertices(rotations, betas, rest, torch.zeros(1, 3)).square().sum().backward()
+    assert rotations.grad is not None and rotations.grad.abs().sum() > 0
+    assert betas.grad is not None and betas.grad.abs().min() > 0
+
+
+def test_a_licensed_file_is_found_in_any_of_its_places(tmp_path: Path) -> None:
+    place = tmp_path / "smplx" / "SMPLX_NEUTRAL.npz"
+    place.parent.mkdir()
+    place.symlink_to(FREE_BODY)
+    for given in (tmp_path, place.parent, place):
+        assert SmplxBody.load(str(given)).kind == "smplx"
+    assert SmplxBody.load().kind == "free"
+
+
+def test_a_missing_or_foreign_file_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"no SMPL-X model at .*SMPLX_NEUTRAL.npz.*leave model.smplx_dir empty"):
+        SmplxBody.load(str(tmp_path))
+    foreign = tmp_path / "SMPLX_NEUTRAL.npz"
+    np.savez(foreign, something=np.zeros(3))
+    with pytest.raises(FileError, match=r"cannot be read as an SMPL-X model .*v_template"):
+        SmplxBody.load(str(tmp_path))
+    foreign.write_bytes(FREE_BODY.read_bytes()[:10_000])
+    with pytest.raises(FileError, match="cannot be read as an SMPL-X model"):
+        SmplxBody.load(str(tmp_path))
+
+
+def test_the_skeleton_is_a_tree_in_order() -> None:
+    assert len(NAMES) == len(PARENTS) == 55 and len(LIMBS) == 54
+    assert PARENTS[0] == -1 and all(parent < joint for joint, parent in enumerate(PARENTS))
+    assert np.array_equal(np.load(FREE_BODY)["kintree_table"][0], PARENTS)

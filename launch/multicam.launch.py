@@ -88,7 +88,7 @@ def start(context: LaunchContext) -> list[Action]:
     parameters = camera_parameters(camera_names(given("cameras")), patterns) | {"use_sim_time": sim_time}
     recording = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(Path(__file__).parent / "replay.launch.py")),
-        launch_arguments={name: given(name) for name in ("bag", "rate", "loop")}.items(),
+        launch_arguments={"wait_s": "120.0", **{name: given(name) for name in ("bag", "rate", "loop")}}.items(),
     )
     return [
         Node(

@@ -18,6 +18,11 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "loop", default_value="false", choices=["true", "false"], description="play it again and again"
             ),
+            DeclareLaunchArgument(
+                "wait_s",
+                default_value="0.0",
+                description="wait at most so long until all images have a subscriber; 0 starts at once",
+            ),
             *(SetEnvironmentVariable(name, value) for name, value in fastdds_environment().items()),
             Node(
                 package="chromm_ros",
@@ -28,6 +33,7 @@ def generate_launch_description() -> LaunchDescription:
                         "bag": ParameterValue(LaunchConfiguration("bag"), value_type=str),
                         "rate": ParameterValue(LaunchConfiguration("rate"), value_type=float),
                         "loop": ParameterValue(LaunchConfiguration("loop"), value_type=bool),
+                        "wait_for_subscribers": ParameterValue(LaunchConfiguration("wait_s"), value_type=float),
                     }
                 ],
                 output="screen",

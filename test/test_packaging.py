@@ -3,6 +3,7 @@
 import ast
 import fnmatch
 import functools
+import importlib.metadata
 import re
 import sys
 import xml.etree.ElementTree as ET
@@ -104,8 +105,25 @@ def test_cmake_builds_every_message_and_declares_what_it_finds() -> None:
     assert set(re.findall(r"find_package\((\w+)", text)) <= rosdep_keys()
 
 
+def programs() -> list[Path]:
+    found = sorted((PACKAGE / "ros").glob("*node.py"))
+    assert found
+    return found
+
+
+def test_every_program_is_installed() -> None:
+    installed = re.findall(r"foreach\(program ([\w ]+)\)", (ROOT / "CMakeLists.txt").read_text())[0].split()
+    assert {name.replace("chromm_node", "node") for name in installed} == {path.stem for path in programs()}
+
+
+def test_a_program_run_from_its_folder_shadows_no_other_package() -> None:
+    """Python puts the folder of a program first on its path, so a neighbour called `queue.py` would replace the real one."""
+    others = set(sys.stdlib_module_names) | set(importlib.metadata.packages_distributions())
+    assert not {path.stem for path in (PACKAGE / "ros").glob("*.py")} & (others - {"__init__"})
+
+
 def test_programs_run_with_the_python_that_is_active() -> None:
-    for path in sorted((PACKAGE / "ros").glob("*node.py")):
+    for path in programs():
         text = path.read_text()
         assert text.startswith("#!/usr/bin/env python3\n"), f"{path.name} is a program and needs this first line"
         assert 'if __name__ == "__main__":' in text

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 import rclpy
-from chromm_ros.msg import SmplxBodyArray, WindowStatus
 from geometry_msgs.msg import PoseStamped
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, PointCloud2
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
+
+from chromm_ros.msg import SmplxBodyArray, WindowStatus
 
 
 def kind_of(topic: str) -> type:

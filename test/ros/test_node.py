@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from chromm_ros.msg import SmplxBodyArray, WindowStatus
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import CameraInfo, PointCloud2
@@ -20,6 +19,8 @@ from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import Marker, MarkerArray
+
+from chromm_ros.msg import SmplxBodyArray, WindowStatus
 
 NAMES = ("left", "middle", "right")
 PERIOD_NS = 100_000_000

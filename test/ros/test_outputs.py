@@ -16,10 +16,10 @@ from rclpy.executors import SingleThreadedExecutor
 from visualization_msgs.msg import Marker
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "outputs"))
-from chromm_ros.msg import SmplxBody
 from made_results import CAMERAS, CountingBody, make_person, make_result, make_window, without
 
 from chromm_ros.errors import ConfigError
+from chromm_ros.msg import SmplxBody
 from chromm_ros.ros import cloud
 from chromm_ros.ros.outputs import OutputConfig, Outputs
 from chromm_ros.ros.status import Account

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import rclpy
-from chromm_ros.msg import SmplxBodyArray
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosbags.highlevel import AnyReader
@@ -20,6 +19,7 @@ from tf2_msgs.msg import TFMessage
 from chromm_ros.data.bag import BagReader
 from chromm_ros.data.typestore import make_typestore
 from chromm_ros.errors import ConfigError, FileError
+from chromm_ros.msg import SmplxBodyArray
 from chromm_ros.ros.record_node import RecordConfig, Recorder
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)

@@ -49,7 +49,9 @@ class Table:
 
     def _ratio(self, row: Row) -> str:
         ratio = self.ratio(row)
-        return "-" if ratio is None else f"x{ratio:.2f}"
+        if ratio is None:
+            return "-"
+        return f"x{ratio:.1g}" if 0 < ratio < 0.1 else f"x{ratio:.2f}"
 
 
 def _number(value: float | None) -> str:

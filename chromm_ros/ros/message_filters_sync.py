@@ -54,7 +54,7 @@ class MessageFiltersSync(FrameSync):
         if self._admit(lane, frame.stamp_ns, arrival_ns):
             entry = Entry(frame, arrival_ns)
             lane.add(entry)  # to learn its rhythm; what waits, waits upstream
-            lane.drop(entry)
+            lane.drop(frame.stamp_ns)
             self._note_rhythm()
             self._upstream.slop = Duration(nanoseconds=self.tolerance_ns)
             seconds, nanoseconds = divmod(frame.stamp_ns, 1_000_000_000)

@@ -11,7 +11,7 @@ _INTERVALS = 9
 """Intervals of which the median is the period: lost frames and jitter are outvoted, a new rate is learnt within five frames."""
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Entry:
     """A frame that waits."""
 
@@ -19,8 +19,6 @@ class Entry:
     """The frame."""
     arrival_ns: int
     """When it arrived."""
-    waiting: bool = True
-    """Whether it is still in its lane."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +66,14 @@ class Lane:
         """Frames of the epoch before that came in this one."""
         self.waiting: deque[Entry] = deque()
         """Frames that wait, oldest stamp first."""
+        self.stamps: set[int] = set()
+        """Their stamps."""
+        self.ahead = False
+        """Whether its last frames were dropped because its clock is wrong."""
 
     def holds(self, stamp_ns: int) -> bool:
         """Whether this very stamp has been seen already."""
-        if self.newest_ns is None or stamp_ns > self.newest_ns:
-            return False
-        return stamp_ns == self.newest_ns or any(entry.frame.stamp_ns == stamp_ns for entry in self.waiting)
+        return stamp_ns == self.newest_ns or stamp_ns in self.stamps
 
     def add(self, entry: Entry) -> None:
         """Queue a frame in order of its stamp and learn the rhythm from it."""
@@ -82,6 +82,7 @@ class Lane:
         while place and self.waiting[place - 1].frame.stamp_ns > stamp_ns:  # only for frames out of order
             place -= 1
         self.waiting.insert(place, entry)
+        self.stamps.add(stamp_ns)
         if self.newest_ns is None or stamp_ns > self.newest_ns:
             self._learn(stamp_ns)
             self.newest_ns = stamp_ns
@@ -110,11 +111,12 @@ class Lane:
         self.closed_ns = max(self.closed_ns, over_ns)
         while self.waiting and self.waiting[0].frame.stamp_ns <= over_ns:
             entry = self.waiting.popleft()
-            entry.waiting = False
+            self.stamps.remove(entry.frame.stamp_ns)
             self.counters.skipped += entry is not best
+        self.ahead = self.ahead and best is None
         return best
 
-    def drop(self, entry: Entry) -> None:
-        """Remove this entry."""
-        self.waiting.remove(entry)
-        entry.waiting = False
+    def drop(self, stamp_ns: int) -> None:
+        """Remove the frame with this stamp."""
+        self.waiting = deque(entry for entry in self.waiting if entry.frame.stamp_ns != stamp_ns)
+        self.stamps.remove(stamp_ns)

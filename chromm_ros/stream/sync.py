@@ -6,7 +6,8 @@ each has a test of that name):
 
 - G1 A message costs O(N) for N cameras, whatever the tolerance and the depth. Nothing is combined with everything.
 - G2 A set never spans more than the tolerance, which is kept below half of the shortest period: then a frame can have at most
-  one partner in each other camera, and one lost frame cannot make neighbours mix for good.
+  one partner in each other camera, and one lost frame cannot make neighbours mix for good. (With a reference camera the tolerance
+  is the distance from its frame, so a set spans less than one period.)
 - G3 A frame is used at most once, and sets leave in strictly increasing order of time.
 - G4 No frame waits longer than `max_wait_s`; `expire` serves the deadline by a timer when no message comes.
 - G5 Sets may be partial: at least `min_cameras`, all required ones.
@@ -29,7 +30,8 @@ to search.
 Cameras that run freely with phases farther apart than the tolerance fall into several partial sets per period (`warning` says
 so). With `reference` set, every other camera gives its nearest frame, whatever its phase.
 
-Figures of message_filters in comparison, and where the cases of the tests come from: test/stream/test_sync.py.
+Figures of message_filters in comparison, and where the cases of the tests come from: test/stream/test_sync.py. The file is longer
+than others because the rule, its state and its account are read together.
 """
 
 from collections import deque
@@ -112,7 +114,7 @@ class FrameSync:
         self._totals = SyncCounters({name: lane.counters for name, lane in self._lanes.items()})
         self._sets_made = 0
         self._spreads_ns: deque[int] = deque(maxlen=_RECENT)
-        self._by_arrival: deque[Entry] = deque()
+        self._by_arrival: deque[tuple[int, Lane, int]] = deque()  # times of arrival, lanes, stamps, but no images
         self._shortest_ns: int | None = None
         self._newest_ns: int | None = None
         self._due_ns: int | None = None
@@ -137,10 +139,9 @@ class FrameSync:
             leaving = self.flush(arrival_ns)
             self._start_over()
         if self._admit(lane, frame.stamp_ns, arrival_ns):
-            entry = Entry(frame, arrival_ns)
-            lane.add(entry)
+            lane.add(Entry(frame, arrival_ns))
             self._note_rhythm()
-            self._by_arrival.append(entry)
+            self._by_arrival.append((arrival_ns, lane, frame.stamp_ns))
             self._newest_ns = max(self._newest_ns or frame.stamp_ns, frame.stamp_ns)
         return leaving + self._release(arrival_ns)
 
@@ -172,11 +173,12 @@ class FrameSync:
     @property
     def next_deadline_ns(self) -> int | None:
         """When `expire` has something to do, in the time of `arrival_ns`; None while nothing waits."""
-        while self._by_arrival and not self._by_arrival[0].waiting:
+        while self._by_arrival:
+            arrival_ns, lane, stamp_ns = self._by_arrival[0]
+            if stamp_ns in lane.stamps:
+                return arrival_ns + _ns(self._config.max_wait_s)
             self._by_arrival.popleft()
-        if not self._by_arrival:
-            return None
-        return self._by_arrival[0].arrival_ns + _ns(self._config.max_wait_s)
+        return None
 
     @property
     def counters(self) -> SyncCounters:
@@ -229,16 +231,17 @@ class FrameSync:
                 f"sync.tolerance_s is {self._config.tolerance_s:g}, but images come every {shortest / 1e9:.4f} s, so that "
                 f"{self.tolerance_ns / 1e9:.4f} is used: set it below half of the period, or to 0"
             )
-        ahead = [name for name, lane in self._lanes.items() if lane.counters.ahead]
+        ahead = [name for name, lane in self._lanes.items() if lane.ahead]
         if ahead:
             return (
                 f"the stamps of {', '.join(ahead)} are more than {_CLOCKS_DISAGREE_NS / 1e9:g} s ahead of the other cameras' "
                 "and are not used: synchronise the clocks, or set time_offset_s"
             )
         if self._partial_in_a_row >= _SPLIT_AFTER:
+            cure = "sync.tolerance_s to 0" if self._config.reference else f"sync.reference to one of {', '.join(self.cameras)}"
             return (
-                f"all cameras are alive, but no frame-set was complete among the last {self._partial_in_a_row}: their stamps are farther "
-                f"apart than {self.tolerance_ns / 1e9:.4f} s: set sync.reference to one of {', '.join(self.cameras)}"
+                f"all cameras are alive, but none of the last {self._partial_in_a_row} frame-sets was complete: "
+                f"their stamps are farther apart than {self.tolerance_ns / 1e9:.4f} s: set {cure}"
             )
         return ""
 
@@ -311,19 +314,19 @@ class FrameSync:
     def _overdue(self, now_ns: int, *, hurry: bool) -> bool:
         """Whether some frame may not wait any longer (G4); one whose clock is wrong is dropped instead of hurrying the others."""
         while (deadline_ns := self.next_deadline_ns) is not None and (hurry or now_ns >= deadline_ns):
-            entry = self._by_arrival[0]
-            if not self._is_ahead(entry):
+            arrival_ns, lane, stamp_ns = self._by_arrival[0]
+            if not self._is_ahead(stamp_ns, arrival_ns):
                 return True
-            lane = self._lanes[entry.frame.camera]
-            lane.drop(entry)
+            lane.drop(stamp_ns)
             lane.counters.ahead += 1
+            lane.ahead = True
         return False
 
-    def _is_ahead(self, entry: Entry) -> bool:
+    def _is_ahead(self, stamp_ns: int, arrival_ns: int) -> bool:
         """Whether a camera that has been heard since this frame came is far behind it: their clocks disagree."""
-        limit_ns = entry.frame.stamp_ns - _CLOCKS_DISAGREE_NS
+        limit_ns = stamp_ns - _CLOCKS_DISAGREE_NS
         return any(
-            lane.newest_ns is not None and lane.newest_ns < limit_ns and lane.arrival_ns > entry.arrival_ns
+            lane.newest_ns is not None and lane.newest_ns < limit_ns and lane.arrival_ns > arrival_ns
             for lane in self._lanes.values()
         )
 

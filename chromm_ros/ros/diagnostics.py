@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from chromm_ros.stream.sync import FrameSync
 OK, WARN, ERROR, STALE = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR, DiagnosticStatus.STALE
 UNTRAINED = "untrained"
 """Name of weights that were drawn and not learnt."""
+FAILURE_SHOWN_S = 30.0
+"""How long a window that failed stays a warning."""
 PARTS = ("sync", "queue", "prepare", "infer", "reconstruct", "publish", "total")
 """Latencies of a WindowStatus, in the order in which they pass."""
 
@@ -57,11 +60,11 @@ def _judge(report: CameraReport, config: DiagnosticsConfig) -> tuple[bytes, str]
         return ERROR, "silent" if report.age_s is None else f"silent for {report.age_s:.0f} s"
     if report.lost > config.loss_warn:
         return WARN, f"{report.lost:.0%} of the images get lost: give the driver the Fast DDS profile of this package"
-    late = report.counters.late / max(report.counters.received, 1)
-    if late > config.loss_warn:
-        return WARN, f"{late:.0%} of the images come too late for their frame-set: raise sync.max_wait_s"
-    if report.refused:
-        return WARN, f"{report.refused} images were refused, the log says why"
+    received, refused, late = report.recent
+    if late > config.loss_warn * received:
+        return WARN, f"{late} of {received} images came too late for their frame-set: raise sync.max_wait_s"
+    if refused:
+        return WARN, f"{refused} of {received} images were refused, the log says why"
     return OK, f"{report.hz:.1f} Hz"
 
 
@@ -103,6 +106,8 @@ class Latencies:
     _rows: deque[tuple[float, ...]] = field(default_factory=lambda: deque(maxlen=100))
     people: int = 0
     """In the last result."""
+    failure: tuple[float, str] = (-FAILURE_SHOWN_S, "")
+    """When (monotonic seconds) a window failed last, and why."""
 
     def see(self, message: Any) -> None:
         """Note a WindowStatus."""
@@ -114,9 +119,8 @@ class Latencies:
         rows = np.array(list(self._rows) or [(0.0,) * len(PARTS)])
         middle, high = np.percentile(rows, [50, 95], axis=0)
         slow = bool(self._rows) and middle[-1] > config.latency_warn_ms
-        failed = int(str(values.get("windows_failed", 0)))
-        if failed:
-            level, message = WARN, f"{failed} windows failed, the log says why"
+        if time.monotonic() - self.failure[0] < FAILURE_SHOWN_S:
+            level, message = WARN, f"a window failed: {self.failure[1]}"
         elif slow:
             level, message = (
                 WARN,

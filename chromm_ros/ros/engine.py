@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from typing import TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
+from chromm_ros.errors import ChrommError
 from chromm_ros.records import Reconstruction, Window
 from chromm_ros.ros.diagnostics import OK, UNTRAINED, Latencies, model_status, status
 from chromm_ros.ros.options import NodeSettings
@@ -119,6 +121,9 @@ class Engine:
             self.latencies.see(self.outputs.publish(result, window, account))
 
     def _report(self, window: Window, error: Exception) -> None:
-        self._node.get_logger().error(
-            f"window {window.index} failed and the next one runs: {type(error).__name__}: {error}", throttle_duration_sec=5.0
-        )
+        reason = str(error) if isinstance(error, ChrommError) else f"{type(error).__name__}: {error}"
+        self.latencies.failure = (time.monotonic(), reason)
+        log = self._node.get_logger()
+        log.error(f"window {window.index} failed and the next one runs: {reason}", throttle_duration_sec=5.0)
+        if not isinstance(error, ChrommError):
+            log.debug("".join(traceback.format_exception(error)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -53,6 +54,8 @@ class CameraReport:
     """Images whose pose TF did not know; 0 where poses are not asked for."""
     counters: CameraCounters
     """Of the synchroniser."""
+    recent: tuple[int, int, int]
+    """Images received, refused and too late since the tenth report before."""
 
 
 class Intake:
@@ -77,6 +80,7 @@ class Intake:
         config = settings.node
         self._rig = Rig(node, config.rig.frame) if config.rig.source == "tf" else None
         self._watches = {name: Watch() for name in sync.cameras}
+        self._marks = {name: deque([(0, 0, 0)], maxlen=10) for name in sync.cameras}
         self._inputs: dict[str, CameraInput] = {}
         self._topics: dict[str, CameraTopics] = {}
         for name, camera in settings.cameras.items():
@@ -148,6 +152,9 @@ class Intake:
     def _report(self, name: str, newest_ns: int, counters: CameraCounters) -> CameraReport:
         topics, watch, source = self._topics[name], self._watches[name], self._inputs[name]
         now_ns = time.monotonic_ns()
+        mark = (source.received, source.refused, counters.late)
+        oldest = self._marks[name][0]
+        self._marks[name].append(mark)
         return CameraReport(
             camera=name,
             topic=topics.expected,
@@ -163,6 +170,7 @@ class Intake:
             calibrated=source.calibration is not None,
             poses_missing=self._rig.missing[name] if self._rig is not None else 0,
             counters=counters,
+            recent=(mark[0] - oldest[0], mark[1] - oldest[1], mark[2] - oldest[2]),
         )
 
     def _on_image(self, name: str, message: Any) -> None:

@@ -47,7 +47,7 @@ def parameters(action: Any) -> dict[str, Any]:
 
     action._perform_substitutions(LaunchContext())
     files = action._Node__expanded_parameter_arguments
-    (values,) = yaml.safe_load(Path(files[-1][0]).read_text()).values()
+    (values,) = yaml.load(Path(files[-1][0]).read_text(), yaml.FullLoader).values()
     return dict(values["ros__parameters"])
 
 
@@ -70,7 +70,7 @@ def test_a_list_of_cameras_in_any_writing(multicam: ModuleType) -> None:
 def test_arguments_become_parameters_of_the_node(multicam: ModuleType) -> None:
     (node,) = started(multicam, cameras="[y, b]", image_topic="/rig/{c}/image", use_sim_time="true")
     values = parameters(node)
-    assert values["cameras"] == ["y", "b"]
+    assert list(values["cameras"]) == ["y", "b"]
     assert values["use_sim_time"] is True
     flat = {**values, **{f"y.{key}": value for key, value in values.get("y", {}).items()}}
     assert flat["y.image_topic"] == "/rig/y/image"

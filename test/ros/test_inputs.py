@@ -1,0 +1,121 @@
+"""Inputs with the real message types, and camera poses out of TF."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import rclpy
+import tf2_ros
+from geometry_msgs.msg import TransformStamped
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from chromm_ros.errors import InputError
+from chromm_ros.records import Frame, FrameSet
+from chromm_ros.ros.images import rgb_from_compressed, rgb_from_image
+from chromm_ros.ros.inputs import CameraInput
+from chromm_ros.ros.options import CameraConfig, QosConfig
+from chromm_ros.ros.rig import Rig
+from chromm_ros.ros.subscriptions import CameraTopics
+
+
+@pytest.fixture
+def make_node() -> Iterator[Callable[..., Node]]:
+    contexts = []
+
+    def make(*remaps: str) -> Node:
+        context = rclpy.Context()
+        contexts.append(context)
+        rclpy.init(args=["--ros-args", *(word for remap in remaps for word in ("-r", remap))], context=context)
+        return Node("here", context=context)
+
+    yield make
+    for context in contexts:
+        context.try_shutdown()
+
+
+def image(encoding: str = "rgb8") -> Image:
+    message = Image(width=4, height=2, encoding=encoding, step=12)
+    message.data.frombytes(bytes(range(24)))
+    message.header.frame_id = "eye"
+    message.header.stamp.sec = 7
+    return message
+
+
+def test_a_ros_image_becomes_a_view_of_its_own_memory() -> None:
+    message = image()
+    pixels = rgb_from_image(message)
+    assert pixels.tolist() == np.arange(24).reshape(2, 4, 3).tolist()
+    message.data[0] = 99
+    assert pixels[0, 0, 0] == 99, "nothing was copied"
+
+
+def test_what_cv_bridge_cannot_convert_is_refused_in_one_sentence() -> None:
+    for encoding in ("32FC1", "nonsense"):
+        with pytest.raises(InputError, match=f"'{encoding}'"):
+            rgb_from_image(image(encoding))
+    with pytest.raises(InputError, match="cannot be decoded"):
+        rgb_from_compressed(CompressedImage(format="jpeg", data=[1, 2, 3]))
+
+
+def test_ros_messages_go_all_the_way_to_a_frame() -> None:
+    said: list[str] = []
+    camera = CameraInput("left", lambda _kind, sentence: said.append(sentence))
+    info = CameraInfo(width=4, height=2, distortion_model="plumb_bob", d=[0.0] * 5)
+    info.k = np.array([5.0, 0, 1.5, 0, 5.0, 0.5, 0, 0, 1])
+    camera.on_info(info)
+    (frame,) = camera.on_image(image(), 0)
+    assert frame.intrinsics is not None
+    assert frame.intrinsics[:2, 2].tolist() == [2.0, 1.0]
+    assert (frame.stamp_ns, frame.frame_id) == (7 * 10**9, "eye")
+    assert not said
+
+
+def test_names_are_remapped_before_the_suffix_of_the_transport(make_node: Callable[..., Node]) -> None:
+    node = make_node("left/image_raw:=/rig/one/image", "__ns:=/robot")
+
+    def topics(config: CameraConfig) -> CameraTopics:
+        return CameraTopics(node, "left", config, QosConfig(), lambda _: None, lambda _: None, lambda *_: None)
+
+    assert topics(CameraConfig()).expected == "/rig/one/image or /rig/one/image/compressed"
+    assert topics(CameraConfig()).info_topic == "/rig/one/camera_info"
+    assert topics(CameraConfig(transport="compressed")).expected == "/rig/one/image/compressed"
+    assert topics(CameraConfig(image_topic="/x/image/compressed")).expected == "/x/image/compressed"
+    assert topics(CameraConfig(image_topic="mine", info_topic="info")).info_topic == "/robot/info"
+
+
+def test_poses_come_from_tf_at_the_stamp_of_the_image(make_node: Callable[..., Node]) -> None:
+    node = make_node()
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+    rig = Rig(node, "map")
+    broadcaster = tf2_ros.TransformBroadcaster(node)
+
+    def send(second: int, x: float) -> None:
+        moving = TransformStamped(child_frame_id="eye")
+        moving.header.frame_id, moving.header.stamp.sec = "map", second
+        moving.transform.translation.x, moving.transform.rotation.z, moving.transform.rotation.w = x, np.sqrt(0.5), np.sqrt(0.5)
+        broadcaster.sendTransform(moving)
+
+    known = Frame("left", 10_500_000_000, np.zeros((2, 2, 3), np.uint8), frame_id="eye")
+    frames = (known, replace(known, camera="right", frame_id="nowhere"), None)
+    frame_set = FrameSet(0, 0, known.stamp_ns, 0, frames)
+    end = time.monotonic() + 20
+    posed = rig.posed(frame_set)
+    while posed.frames[0].world_from_cam is None and time.monotonic() < end:
+        send(10, 1.0)
+        send(11, 2.0)
+        executor.spin_once(timeout_sec=0.05)
+        posed = rig.posed(frame_set)
+    left, right, absent = posed.frames
+    expected = [[0, -1, 0, 1.5], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+    np.testing.assert_allclose(left.world_from_cam, expected, atol=1e-6)
+    assert right.world_from_cam is None
+    assert rig.missing["right"] > 0
+    assert "nowhere" in rig.reason
+    assert absent is None
+    rig.close()
+    executor.shutdown()

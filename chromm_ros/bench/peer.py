@@ -104,6 +104,7 @@ def receive(stream: Stream, receiver: Receiver) -> dict[str, Any]:
         sys.setswitchinterval(receiver.switch_interval_s)
     _spin_until_closed(node, receiver.executor)
     ended.set()
+    rclpy.try_shutdown()  # or its shared memory would outlive it
     late = np.percentile(ages_ns, [50, 95]) / 1e6 if ages_ns else (None, None)
     cost_ms = (cpu_s[1] - cpu_s[0]) * 1e3 / max(1, len(ages_ns) - 1)
     return {"received": len(ages_ns), "p50_ms": late[0], "p95_ms": late[1], "cpu_ms": cost_ms if len(ages_ns) > 1 else None}

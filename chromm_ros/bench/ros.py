@@ -23,15 +23,15 @@ def tables(*, quick: bool) -> Iterator[Table]:
         DependencyError: if ROS 2 cannot be imported.
         InputError: if a measuring process fails.
     """
-    seconds = 0.7 if quick else 5.0
+    seconds = 0.5 if quick else 5.0
     yield transport(seconds, all_ways=not quick)
     yield memory(seconds, processes=1 if quick else 3)
     yield executors(seconds, "images of 64x48", Stream(64, 48, 100, topics=8))
     if not quick:
         yield executors(seconds, "images of 640x480", Stream(640, 480, 30, topics=8, reliable=True))
-    yield threads(seconds)
-    yield mesh(repeats=3 if quick else 15)
-    yield cloud(repeats=3 if quick else 15)
+    yield threads(seconds, torch=not quick and find_spec("torch") is not None)
+    yield mesh(repeats=2 if quick else 15)
+    yield cloud(repeats=2 if quick else 15)
 
 
 def transport(seconds: float, *, all_ways: bool) -> Table:
@@ -92,7 +92,7 @@ def executors(seconds: float, what: str, stream: Stream) -> Table:
     )
 
 
-def threads(seconds: float) -> Table:
+def threads(seconds: float, *, torch: bool) -> Table:
     """A busy thread beside the callbacks. CPU time is left out: it is the other thread's."""
     stream = Stream(640, 480, 30, topics=4, reliable=True, seconds=seconds)
     ways = {
@@ -101,7 +101,7 @@ def threads(seconds: float) -> Table:
         "torch, one thread": Receiver(beside="torch", switch_interval_s=0.0005),
         "nothing": Receiver(),
     }
-    if not _has_torch():
+    if not torch:
         del ways["torch, one thread"]
     rows = [
         Row(name, {key: value for key, value in measure(stream, way).items() if key != "CPU ms"}) for name, way in ways.items()
@@ -137,7 +137,3 @@ def cloud(repeats: int) -> Table:
 def _messages(kind: str, repeats: int) -> list[Row]:
     times, _ = converse([messages.__name__, "send", kind, str(repeats)], [messages.__name__, "receive", kind, "0"], profile=BOTH)
     return [Row(name, values) for name, values in times.items()]
-
-
-def _has_torch() -> bool:
-    return find_spec("torch") is not None

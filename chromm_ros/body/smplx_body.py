@@ -167,7 +167,7 @@ class SmplxBody:
         count = params.transl.size // 3
 
         def flat(values: Float[np.ndarray, "..."], *shape: int) -> Float[Tensor, "..."]:
-            return torch.as_tensor(np.ascontiguousarray(values), dtype=torch.float32).reshape(count, *shape)
+            return torch.from_numpy(np.array(values, np.float32)).reshape(count, *shape)
 
         single = (params.global_orient, params.jaw_pose, params.leye_pose, params.reye_pose)
         root, *face = (flat(values, 1, 3) for values in single)

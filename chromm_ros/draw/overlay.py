@@ -1,5 +1,6 @@
 """Bodies drawn over the image that a camera saw."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from jaxtyping import Float, Int, UInt8
 _LIGHT = np.array([0.3, -0.6, -0.75]) / np.linalg.norm([0.3, -0.6, -0.75])
 """Direction towards the lamp in the camera's axes: from above and behind the camera."""
 _NEAR_M = 0.05
+_LINE_PX, _LETTER_PX = 17, 8
+"""Height of a line of a caption, and width that a letter may take."""
 _SHIFT = 4
 """Fractional bits of OpenCV's polygon corners."""
 
@@ -68,11 +71,12 @@ def draw_meshes(
 
 
 def write_caption(image: UInt8[np.ndarray, "H W 3"], text: str) -> UInt8[np.ndarray, "_ W 3"]:
-    """A copy of the image with one line of text on a dark bar below it, shrunk to fit."""
-    height, width = 22, image.shape[1]
-    bar = np.full((height, width, 3), 24, np.uint8)
-    size = min(0.45, 0.45 * (width - 12) / cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1)[0][0])
-    cv2.putText(bar, text, (6, 15), cv2.FONT_HERSHEY_SIMPLEX, size, (235, 235, 235), 1, cv2.LINE_AA)
+    """A copy of the image with text on a dark bar below it, in as many lines as its width asks for."""
+    room = max(24, (image.shape[1] - 12) // _LETTER_PX)
+    lines = textwrap.wrap(text, room)
+    bar = np.full((_LINE_PX * len(lines) + 8, image.shape[1], 3), 24, np.uint8)
+    for number, line in enumerate(lines, start=1):
+        cv2.putText(bar, line, (6, _LINE_PX * number), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (235, 235, 235), 1, cv2.LINE_AA)
     return np.concatenate([image, bar])
 
 

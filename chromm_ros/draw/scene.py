@@ -68,9 +68,11 @@ def draw_scene(
             _draw_body(axes, body, across, up, away)
         for camera in cameras:
             _draw_camera(axes, camera, across, up, size_m=0.06 * float(np.max(high - low)))
-        axes.set_xlim(low[across], high[across])
-        axes.set_ylim(low[up], high[up])
-        axes.set_aspect("equal", adjustable="datalim")
+        half = float(np.max(high - low)) / 2  # the same square metre in both panels
+        for axis, set_limits in ((across, axes.set_xlim), (up, axes.set_ylim)):
+            middle = (low[axis] + high[axis]) / 2
+            set_limits(middle - half, middle + half)
+        axes.set_aspect("equal")
         axes.set_xlabel(f"{'xyz'[across]} [m]")
         axes.set_ylabel(f"{'xyz'[up]} [m]")
         axes.grid(alpha=0.25)
@@ -111,8 +113,8 @@ def _draw_body(axes: object, body: DrawnBody, across: int, up: int, away: int) -
         list(corners[order][..., [across, up]]), facecolors=shade[:, None] * np.array(body.color) / 255.0, edgecolors="none"
     )
     axes.add_collection(faces)  # type: ignore[attr-defined]  # matplotlib carries no types here
-    place = body.vertices.max(0)
-    axes.annotate(body.label, (place[across], place[up]), fontsize=9, weight="bold")  # type: ignore[attr-defined]
+    place = (float(body.vertices[:, across].mean()), float(body.vertices[:, up].max()))
+    axes.annotate(body.label, place, xytext=(0, 3), textcoords="offset points", fontsize=9, weight="bold")  # type: ignore[attr-defined]
 
 
 def _draw_camera(axes: object, camera: DrawnCamera, across: int, up: int, size_m: float) -> None:

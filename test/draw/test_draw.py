@@ -50,11 +50,13 @@ def test_the_input_image_is_left_alone() -> None:
     assert not image.any()
 
 
-def test_a_caption_is_added_below() -> None:
-    captioned = write_caption(BLACK, "a long caption that has to shrink until it fits the width of the image")
-    assert captioned.shape == (142, 160, 3)
-    assert np.array_equal(captioned[:120], BLACK)
-    assert captioned[120:].max() > 100
+def test_a_caption_is_added_below_in_as_many_lines_as_it_takes() -> None:
+    short = write_caption(BLACK, "short")
+    long = write_caption(BLACK, "a long caption that needs more than one line below an image that is not wide")
+    assert short.shape[0] < long.shape[0] and short.shape[1] == long.shape[1] == 160
+    assert np.array_equal(long[:120], BLACK)
+    assert not long[120:, -4:].max() > 100, "no letter is cut off"
+    assert long[120:].max() > 100
 
 
 def test_neighbouring_people_have_colors_apart() -> None:

@@ -1,0 +1,209 @@
+"""Three processes over DDS: the node, the replay node, and this one, which records what comes out and tells how far it is."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.signals import SignalHandlerOptions
+
+from chromm_ros.data.bag import BagReader, CameraTopics
+from chromm_ros.errors import ChrommError, FileError
+from chromm_ros.msg import WindowStatus
+from chromm_ros.ros import transport
+from chromm_ros.ros.program import Progress
+from chromm_ros.ros.record_node import RecordConfig, Recorder
+from chromm_ros.ros.replay_node import header_stamp_ns
+
+_START_S = 180.0
+"""The node loads torch and the model and runs it once; a slow machine takes a minute."""
+_LAST_WINDOW_S = 120.0
+_END_S = 20.0
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What is played, and where everything goes."""
+
+    recording: Path
+    """The rosbag2 that is played."""
+    cameras: tuple[CameraTopics, ...]
+    """Its cameras."""
+    out: Path
+    """Folder of everything that is written."""
+    rig_frame: str = ""
+    """Frame to which the recording's static transforms tie its cameras; empty where they do not."""
+    step: bool = False
+    """Whether the replay waits for the node at every image."""
+    parameters: Sequence[str] = field(default_factory=list)
+    """More parameters of the node, `name:=value`."""
+    namespace: str = "/chromm"
+    """Of the node."""
+
+    @property
+    def results(self) -> Path:
+        """The rosbag2 of every output."""
+        return self.out / "results"
+
+    @property
+    def log(self) -> Path:
+        """What the node and the replay node said."""
+        return self.out / "demo.log"
+
+
+def play(demo: Demo, say: Callable[[str], None]) -> None:
+    """Run all of it; the outputs are in `demo.results` afterwards.
+
+    Args:
+        demo: what to do.
+        say: takes the lines that a user should see.
+
+    Raises:
+        ChrommError: if the node or the replay node ends early, with the reason that it gave.
+    """
+    _make_room(demo)
+    transport.prepare_process()
+    last_ns = _last_image_ns(demo)
+    with demo.log.open("w") as log, _recorder(demo, say) as watch, _process(_node_command(demo), log) as node:
+        say("starting the node: loads the network and tries it once")
+        with _process(_replay_command(demo), log) as replay:
+            while replay.poll() is None:
+                watch.look()
+                _check_alive(node, demo)
+        if replay.returncode:
+            raise ChrommError(f"the replay ended with an error: {_last_error(demo)}; all of it is in {demo.log}")
+        give_up = time.monotonic() + _LAST_WINDOW_S
+        while watch.newest_ns < last_ns and time.monotonic() < give_up:
+            watch.look()
+            _check_alive(node, demo)
+        for _ in range(10):  # what is on its way
+            watch.look()
+        watch.progress.end()
+        if watch.newest_ns < last_ns:
+            say(f"the last window did not come within {_LAST_WINDOW_S:.0f} s; {demo.log} may say why")
+
+
+class Watch:
+    """Records the outputs and shows how far the node is."""
+
+    def __init__(self, node: Node, demo: Demo, say: Callable[[str], None]) -> None:
+        """Begin to record."""
+        self.newest_ns = 0
+        """Stamp of the newest result."""
+        self.recorder = Recorder(node, RecordConfig(output=str(demo.results), pattern=f"{demo.namespace}/.*|/tf|/diagnostics"))
+        self.progress = Progress(say)
+        with BagReader(demo.recording) as bag:
+            self._began_ns, self._length_ns = bag.start_ns, max(1, bag.end_ns - bag.start_ns)
+        self._executor = transport.make_executor()
+        self._executor.add_node(node)
+        node.create_subscription(WindowStatus, f"{demo.namespace}/status", self._on_status, QoSProfile(depth=10))
+
+    def look(self) -> None:
+        """Serve what has come."""
+        self._executor.spin_once(timeout_sec=0.1)
+
+    def _on_status(self, status: Any) -> None:
+        stamp = status.last_stamp
+        self.newest_ns = max(self.newest_ns, stamp.sec * 1_000_000_000 + stamp.nanosec)
+        text = f"{status.windows_run} windows run, {status.windows_dropped} dropped, {status.people} people"
+        text += f", {status.latency_total_ms:.0f} ms"
+        self.progress.show(time.monotonic(), (self.newest_ns - self._began_ns) / self._length_ns, text)
+
+
+@contextmanager
+def _recorder(demo: Demo, say: Callable[[str], None]) -> Iterator[Watch]:
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    node = rclpy.create_node("chromm_demo")
+    try:
+        watch = Watch(node, demo, say)
+        try:
+            yield watch
+        finally:
+            watch.recorder.close()
+    finally:
+        node.destroy_node()
+        rclpy.shutdown()
+
+
+@contextmanager
+def _process(command: list[str], log: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A child that is asked to end, as by Ctrl-C, when its time is over."""
+    environment = {**os.environ, **transport.fastdds_environment()}
+    child = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)  # noqa: S603  # our own programs
+    try:
+        yield child
+    finally:
+        if child.poll() is None:
+            child.send_signal(signal.SIGINT)
+            try:
+                child.wait(_END_S)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+
+def _node_command(demo: Demo) -> list[str]:
+    names = [camera.name for camera in demo.cameras]
+    parameters = {"cameras": f"[{', '.join(names)}]", "use_sim_time": "true"}
+    if demo.rig_frame:  # the recording knows where its cameras are
+        parameters |= {"rig.source": "tf", "rig.frame": demo.rig_frame, "output.world_frame": demo.rig_frame}
+    for camera in demo.cameras:
+        parameters[f"{camera.name}.image_topic"] = camera.image.removesuffix("/compressed")
+    if demo.step:
+        parameters["worker.policy"] = "all"
+    given = [f"{name}:={value}" for name, value in parameters.items()] + list(demo.parameters)
+    return _program("node", ["-r", f"__ns:={demo.namespace}"], given)
+
+
+def _replay_command(demo: Demo) -> list[str]:
+    given = [
+        f"bag:={demo.recording}",
+        f"step:={str(demo.step).lower()}",
+        f"ack_topic:={demo.namespace}/chromm/frame_sets",
+        f"wait_for_subscribers:={_START_S}",
+    ]
+    return _program("replay_node", [], given)
+
+
+def _program(module: str, remaps: list[str], parameters: list[str]) -> list[str]:
+    options = [word for parameter in parameters for word in ("-p", parameter)]
+    return [sys.executable, "-m", f"chromm_ros.ros.{module}", "--ros-args", *remaps, *options]
+
+
+def _make_room(demo: Demo) -> None:
+    """Remove an earlier run's results, and nothing that is not one."""
+    if demo.results.exists():
+        if not (demo.results / "metadata.yaml").exists() and not any(demo.results.glob("*.mcap")):
+            raise FileError(f"{demo.results} exists and is no recording of an earlier run: move it away, or choose another --out")
+        shutil.rmtree(demo.results)
+    demo.out.mkdir(parents=True, exist_ok=True)
+
+
+def _last_image_ns(demo: Demo) -> int:
+    """Stamp of the newest moment of which every camera has an image."""
+    newest: dict[str, int] = {}
+    with BagReader(demo.recording) as bag:
+        for message in bag.messages([camera.image for camera in demo.cameras]):
+            newest[message.topic] = header_stamp_ns(message.raw)
+    return min(newest.values())
+
+
+def _check_alive(node: subprocess.Popen[bytes], demo: Demo) -> None:
+    if node.poll() is not None:
+        raise ChrommError(f"the node has ended: {_last_error(demo)}; all of it is in {demo.log}")
+
+
+def _last_error(demo: Demo) -> str:
+    lines = [line.strip() for line in demo.log.read_text(errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if "[FATAL]" in line or "[ERROR]" in line]
+    return (errors or lines or ["it said nothing"])[-1]

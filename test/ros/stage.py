@@ -33,11 +33,11 @@ TRANSITIONS = {
 
 
 class NodeProcess:
-    """The program of the node, its log in a file."""
+    """The program of the node, or another one of ours; its log goes to a file."""
 
-    def __init__(self, domain: int, *overrides: str, arguments: tuple[str, ...] = ()) -> None:
+    def __init__(self, domain: int, *overrides: str, module: str = "chromm_ros.ros.node") -> None:
         words = [word for override in overrides for word in ("-p", override)]
-        command = [sys.executable, "-m", "chromm_ros.ros.node", "--ros-args", *words, *arguments]
+        command = [sys.executable, "-m", module, "--ros-args", *words]
         environment = {
             **os.environ,
             "ROS_DOMAIN_ID": str(domain),

@@ -8,6 +8,7 @@ import itertools
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,8 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from chromm_ros.msg import SmplxBodyArray, WindowStatus
 
+CLIP = Path(__file__).resolve().parents[1] / "data" / "pose2sim_clip"
+CLIP_TOPICS = [f"/{name}/{topic}" for name in ("cam01", "cam02") for topic in ("image_raw/compressed", "camera_info")]
 NAMES = ("left", "middle", "right")
 PERIOD_NS = 100_000_000
 _STARTS = itertools.count(1_700_000_000, 1000)
@@ -264,8 +267,8 @@ def test_two_cycles_of_life(scene: Scene) -> None:
 def start(ros_domain: int) -> Iterator[Any]:
     processes: list[NodeProcess] = []
 
-    def begin(*overrides: str, arguments: tuple[str, ...] = ()) -> NodeProcess:
-        processes.append(NodeProcess(ros_domain, *overrides, arguments=arguments))
+    def begin(*overrides: str, module: str = "chromm_ros.ros.node") -> NodeProcess:
+        processes.append(NodeProcess(ros_domain, *overrides, module=module))
         return processes[-1]
 
     yield begin
@@ -302,6 +305,24 @@ def test_a_model_that_cannot_be_loaded_leaves_the_node_up(start: Any, ros_domain
         assert "UNTRAINED" in node.log
     finally:
         person.leave()
+    assert node.end() == 0, node.log
+
+
+def test_a_recording_played_in_a_loop_gives_one_epoch_per_round(start: Any, ros_domain: int) -> None:
+    person = Person(ros_domain)
+    results: list[WindowStatus] = person.listen(WindowStatus, "/status")
+    words = ("cameras:=[cam01, cam02]", "window.length:=1", "use_sim_time:=true")
+    node = start(*words)
+    played = ("bag:=" + str(CLIP), "topics:=[" + ", ".join(CLIP_TOPICS) + "]", "loop:=true", "wait_for_subscribers:=60.0")
+    player = start(*played, module="chromm_ros.ros.replay_node")
+    try:
+        wait_until(lambda: {one.epoch for one in results} >= {0, 1, 2}, 60, lambda: f"three rounds: {node.log}{player.log}")
+    finally:
+        person.leave()
+    for before, after in itertools.pairwise(results):
+        back = nanoseconds(after.last_stamp) < nanoseconds(before.last_stamp)
+        assert after.epoch - before.epoch == back, "an epoch begins when time jumps back, once, though clock and stamps both jump"
+    assert player.end() == 0, player.log
     assert node.end() == 0, node.log
 
 

@@ -160,7 +160,8 @@ def test_g03_burst_of_one_camera_uses_one_frame() -> None:
     sync = FrameSync(names(2), SyncConfig())
     events = merged(regular("c0", range(20)), regular("c1", range(20)), regular("c0", [10], phase_ms=5))
     sets = ended(sync, events)
-    assert len(full(sets)) == 20
+    assert len(sets) == len(full(sets)) == 20
+    assert sync.counters.cameras["c0"].late + sync.counters.cameras["c0"].skipped == 1
     check_laws(sets, 15 * MS)
     check_account(sync)
 

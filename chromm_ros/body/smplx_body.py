@@ -163,7 +163,6 @@ class SmplxBody:
         self, params: BodyParams
     ) -> tuple[Float[Tensor, "B 55 3 3"], Float[Tensor, "B 10"], Float[Tensor, "B 10"], Float[Tensor, "B 3"]]:
         """Rotation matrices in the joints' order and the rest, with one leading axis."""
-
         count = params.transl.size // 3
 
         def flat(values: Float[np.ndarray, "..."], *shape: int) -> Float[Tensor, "..."]:

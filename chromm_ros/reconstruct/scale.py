@@ -17,9 +17,6 @@ from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.people import People
 from chromm_ros.settings import Settings, setting
 
-RIG_LIMIT = math.log(100.0)
-"""A known rig is believed this far; beyond it the network's cameras have nothing to do with it."""
-
 
 @dataclass(frozen=True)
 class ScaleConfig(Settings):
@@ -29,7 +26,7 @@ class ScaleConfig(Settings):
         24.0, "shortest head-pelvis length in the image that counts; the ratio of short ones is noise [pixels]", at_least=1.0
     )
     max_ratio: float = setting(
-        3.0, "largest factor, up or down, by which people may change the network's own scale", at_least=1.0
+        3.0, "largest factor, up or down, by which people or a known rig may change the network's own scale", at_least=1.0
     )
     gain: float = setting(
         0.1, "share of the way that the scale moves towards what the people of a new window say", at_least=0.0, at_most=1.0
@@ -78,13 +75,14 @@ class ScaleFilter:
         Args:
             ratio: r of the window; NaN where nobody measured it.
             carried: the scale that shared or known cameras ask for; NaN where they do not.
-            rig: whether `carried` comes from known cameras: then it is the scale, and people are only a monitor.
+            rig: whether `carried` comes from known cameras: then it is the scale, and people are only a monitor. Beyond
+                `max_ratio` it is not believed at all: a network whose unit is about a metre has then not seen the rig.
         """
-        if rig and math.isfinite(carried):
-            self._log = min(max(math.log(carried), -RIG_LIMIT), RIG_LIMIT)
-            return math.exp(self._log)
         config, limit = self._config, math.log(self._config.max_ratio)
-        if math.isfinite(carried):
+        if rig and math.isfinite(carried) and abs(math.log(carried)) <= limit:
+            self._log = math.log(carried)
+            return math.exp(self._log)
+        if math.isfinite(carried) and not rig:
             most = math.log1p(config.max_step)
             self._log += min(max(math.log(carried) - self._log, -most), most)
         if math.isfinite(ratio):

@@ -44,7 +44,8 @@ class Engine:
         self._worker: Worker[Reconstruction] | None = None
         self._started_ns = 0
         self._publishing = threading.Lock()
-        """Held while messages leave, so that markers are not cleared in the middle of a result."""
+        """Held while messages leave, so that displays are not cleared in the middle of a result."""
+        self._silent = True
 
     def warm_up(self, settings: NodeSettings) -> None:
         """Run the network once with the shapes of a full window, so that the first one does not pay for it."""
@@ -54,19 +55,27 @@ class Engine:
         """A running worker."""
         self._worker = Worker(self._run, self._publish, self._report, settings.chromm.worker)
         self._worker.start()
+        self.speak()
         return self._worker
 
     def stop(self) -> None:
-        """End the worker after the window that it runs, and clear the displays."""
+        """Clear the displays and end the worker after the window that it runs."""
+        self.fall_silent()
         if self._worker is not None:
             self._worker.stop()
             self._worker.join()
             self._worker = None
-        self.clear_markers()
 
-    def clear_markers(self) -> None:
-        """Remove everything from the displays."""
+    def speak(self) -> None:
+        """Publish results from now on, on displays that are empty."""
         with self._publishing:
+            self._silent = False
+            self.outputs.clear_markers(self._node.get_clock().now().nanoseconds)
+
+    def fall_silent(self) -> None:
+        """Clear the displays and publish nothing more, not even the window that runs now."""
+        with self._publishing:
+            self._silent = True
             self.outputs.clear_markers(self._node.get_clock().now().nanoseconds)
 
     def reconfigure(self, settings: NodeSettings) -> None:
@@ -118,7 +127,8 @@ class Engine:
             weights=predictor.weights,
         )
         with self._publishing:
-            self.latencies.see(self.outputs.publish(result, window, account))
+            if not self._silent:
+                self.latencies.see(self.outputs.publish(result, window, account))
 
     def _report(self, window: Window, error: Exception) -> None:
         reason = str(error) if isinstance(error, ChrommError) else f"{type(error).__name__}: {error}"

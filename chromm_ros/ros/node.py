@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
 import time
 import traceback
@@ -18,13 +17,11 @@ from functools import wraps
 from typing import Any
 
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType, JumpThreshold
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
-from rclpy.task import Future
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
@@ -32,20 +29,18 @@ from chromm_ros.errors import ChrommError
 from chromm_ros.records import FrameSet
 from chromm_ros.ros import transport
 from chromm_ros.ros.convert import to_time
-from chromm_ros.ros.diagnostics import STALE, intake_statuses, silence_table, status, why_silent
+from chromm_ros.ros.ending import Ending
 from chromm_ros.ros.engine import Engine
 from chromm_ros.ros.intake import Intake
 from chromm_ros.ros.options import NodeSettings
 from chromm_ros.ros.params import Parameters
-from chromm_ros.ros.subscriptions import image_topics
+from chromm_ros.ros.voice import Voice
 from chromm_ros.stream.sync import FrameSync
 from chromm_ros.stream.window import SlidingWindow
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 DEADLINE_S = 0.02
 LOOK_S = 0.5
-TABLE_AGAIN_S = 30.0
-REPEAT_S = 10.0
 Transition = Callable[["ChrommNode", LifecycleState], TransitionCallbackReturn]
 
 
@@ -84,10 +79,8 @@ class ChrommNode(LifecycleNode):  # type: ignore[misc]  # rclpy carries no types
         self._engine: Engine | None = None
         self._intake: Intake | None = None
         self._timers_active: list[Any] = []
-        self._said: dict[str, tuple[str, float]] = {}
-        self._table_after_s = 0.0
+        self._voice = Voice(self)
         self._frame_sets = self.create_publisher(Header, "~/frame_sets", QoSProfile(depth=50))
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
         self.create_service(Trigger, "~/reset", self._on_reset)
         self.create_service(SetBool, "~/enable", self._on_enable)
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -128,7 +121,6 @@ class ChrommNode(LifecycleNode):  # type: ignore[misc]  # rclpy carries no types
         """Subscribe and start the worker."""
         assert self._engine is not None
         worker = self._engine.start(self.parameters.settings)
-        self._engine.clear_markers()
         self._intake = Intake(
             self,
             self.parameters.settings,
@@ -136,10 +128,10 @@ class ChrommNode(LifecycleNode):  # type: ignore[misc]  # rclpy carries no types
             self._window,
             on_set=self._on_set,
             on_window=worker.submit,
-            say=self._say,
+            say=self._voice.say,
         )
         self._intake.look()
-        tasks = ((DEADLINE_S, self._intake.expire), (LOOK_S, self._intake.look), (1.0, self._watch_silence))
+        tasks = ((DEADLINE_S, self._intake.expire), (LOOK_S, self._intake.look), (1.0, self._watch))
         self._timers_active = [self.create_timer(period, task, clock=self._steady) for period, task in tasks]
         return SUCCESS
 
@@ -232,44 +224,16 @@ class ChrommNode(LifecycleNode):  # type: ignore[misc]  # rclpy carries no types
         response.message = "the node is not active: activate it first"
         if self._intake is not None and self._engine is not None:
             self._intake.enable(on=request.data)
-            if not request.data:
-                self._engine.clear_markers()
+            (self._engine.speak if request.data else self._engine.fall_silent)()
             response.message = "images are used" if request.data else "images are not used until enabled again"
         return response
 
-    # What it says
-
-    def _say(self, kind: str, sentence: str) -> None:
-        """Warn, but the same again at most every ten seconds, and of one kind at most once a second."""
-        said, when = self._said.get(kind, ("", -REPEAT_S))
-        now = time.monotonic()
-        if now - when >= (REPEAT_S if said == sentence else 1.0):
-            self._said[kind] = (sentence, now)
-            self.get_logger().warning(sentence)
-
-    def _watch_silence(self) -> None:
-        intake, settings = self._intake, self.parameters.settings
-        if intake is None or not intake.enabled or time.monotonic() < self._table_after_s:
-            return
-        silent = intake.silent_s
-        if self._sync.warning:
-            self._say("sync", self._sync.warning)
-        if silent <= settings.node.diagnostics.silence_s:
-            return
-        self._table_after_s = time.monotonic() + TABLE_AGAIN_S
-        reports = intake.report()
-        reason = why_silent(reports, image_topics(self))
-        table = silence_table(reports, settings.node.qos.reliability)
-        self.get_logger().warning(f"no images or frame-sets for {silent:.0f} s: {reason}\n{table}")
+    def _watch(self) -> None:
+        if self._intake is not None and self._intake.enabled:
+            self._voice.watch(self._intake, self.parameters.settings)
 
     def _diagnose(self) -> None:
-        settings = self.parameters.settings
-        entries = [status("model", STALE, "not configured")]
-        if self._engine is not None:
-            entries = self._engine.statuses(settings)
-        if self._intake is not None:
-            entries += intake_statuses(self._intake, settings.node.diagnostics)
-        self._diagnostics.publish(DiagnosticArray(header=Header(stamp=self.get_clock().now().to_msg()), status=entries))
+        self._voice.diagnose(self._engine, self._intake, self.parameters.settings)
 
 
 def _make_sync(settings: NodeSettings) -> FrameSync:
@@ -287,24 +251,6 @@ def _sentence(error: BaseException) -> str:
     if isinstance(error, ChrommError):
         return str(error)
     return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-
-
-class Ending:
-    """What SIGINT and SIGTERM do: they end the spinning and leave the middleware alive, so that the node can say goodbye."""
-
-    def __init__(self) -> None:
-        """Take both signals."""
-        self.asked = Future()
-        self.interrupts = True
-        """Whether a signal breaks off what runs: loading a model takes seconds, and nothing is lost."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
-
-    def _on_signal(self, *_: object) -> None:
-        self.asked.set_result(None)
-        if self.interrupts:
-            self.interrupts = False  # once: a second signal must not break off the end
-            raise KeyboardInterrupt
 
 
 def main(args: list[str] | None = None) -> int:

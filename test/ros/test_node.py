@@ -194,12 +194,14 @@ def test_reset_and_enable(scene: Scene) -> None:
     stamps = scene.play(2)
     after = scene.result(stamps[-1])
     assert after.epoch == before.epoch + 1
+    scene.skeletons.clear()
     assert person.ask(SetBool, "/chromm/enable", SetBool.Request(data=False)).success
     heard = len(scene.sets)
     for camera in scene.cameras:
         camera.publish(stamps[-1] + PERIOD_NS)
     time.sleep(0.6)
     assert len(scene.sets) == heard
+    assert scene.skeletons[-1].markers[0].action == Marker.DELETEALL, "the last word to the displays"
     assert person.ask(SetBool, "/chromm/enable", SetBool.Request(data=True)).success
     scene.result(scene.play(2)[-1])
 

@@ -19,6 +19,7 @@ from typing import Any
 import rclpy
 from rclpy.clock import Clock, ClockType, JumpThreshold
 from rclpy.duration import Duration
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
@@ -38,6 +39,7 @@ from chromm_ros.ros.voice import Voice
 from chromm_ros.stream.sync import FrameSync
 from chromm_ros.stream.window import SlidingWindow
 
+RCLError = rclpy_implementation.RCLError
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 DEADLINE_S = 0.02
 LOOK_S = 0.5
@@ -262,9 +264,9 @@ def main(args: list[str] | None = None) -> int:
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node = ChrommNode()
-    except ChrommError as error:
-        rclpy.logging.get_logger("chromm").fatal(str(error))
-        rclpy.shutdown()
+    except (ChrommError, RCLError) as error:  # RCLError: a file of parameters that is missing or no YAML, a name that is none
+        rclpy.logging.get_logger("chromm").fatal(_sentence(error))
+        rclpy.try_shutdown()
         return 1
     except KeyboardInterrupt:
         rclpy.try_shutdown()
@@ -283,4 +285,8 @@ def main(args: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # All is closed. Python would now spend one to five seconds on unloading torch, and `ros2 launch` sends SIGTERM after five.
+    os._exit(code)

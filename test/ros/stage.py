@@ -35,9 +35,9 @@ TRANSITIONS = {
 class NodeProcess:
     """The program of the node, or another one of ours; its log goes to a file."""
 
-    def __init__(self, domain: int, *overrides: str, module: str = "chromm_ros.ros.node") -> None:
+    def __init__(self, domain: int, *overrides: str, module: str = "chromm_ros.ros.node", file: str = "") -> None:
         words = [word for override in overrides for word in ("-p", override)]
-        command = [sys.executable, "-m", module, "--ros-args", *words]
+        command = [sys.executable, "-m", module, "--ros-args", *words, *(("--params-file", file) if file else ())]
         environment = {
             **os.environ,
             "ROS_DOMAIN_ID": str(domain),

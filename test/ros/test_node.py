@@ -269,8 +269,8 @@ def test_two_cycles_of_life(scene: Scene) -> None:
 def start(ros_domain: int) -> Iterator[Any]:
     processes: list[NodeProcess] = []
 
-    def begin(*overrides: str, module: str = "chromm_ros.ros.node") -> NodeProcess:
-        processes.append(NodeProcess(ros_domain, *overrides, module=module))
+    def begin(*overrides: str, **options: str) -> NodeProcess:
+        processes.append(NodeProcess(ros_domain, *overrides, **options))
         return processes[-1]
 
     yield begin
@@ -282,6 +282,15 @@ def test_a_wrong_parameter_at_start_ends_in_one_sentence(start: Any) -> None:
     node = start("cameras:=[left]", "windw.length:=3")
     assert node.process.wait(30) == 1
     assert "unknown parameter 'windw.length': did you mean 'window.length'?" in node.log
+    assert "Traceback" not in node.log
+
+
+def test_a_file_of_parameters_that_cannot_be_read_ends_in_one_sentence(start: Any, tmp_path: Path) -> None:
+    file = tmp_path / "broken.yaml"
+    file.write_text("a: [1, b\n")
+    node = start(file=str(file))
+    assert node.process.wait(30) == 1
+    assert "Couldn't parse params file" in node.log
     assert "Traceback" not in node.log
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
+from lifecycle_msgs.msg import State
+from lifecycle_msgs.srv import GetState
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
@@ -28,6 +30,7 @@ from chromm_ros.ros.replay_node import header_stamp_ns
 _START_S = 180.0
 """The node loads torch and the model and runs it once; a slow machine takes a minute."""
 _LAST_WINDOW_S = 120.0
+_ASK_AGAIN_S = 5.0
 _END_S = 20.0
 
 
@@ -79,13 +82,13 @@ def play(demo: Demo, say: Callable[[str], None]) -> None:
         with _process(_replay_command(demo), log) as replay:
             while replay.poll() is None:
                 watch.look()
-                _check_alive(node, demo)
+                _check_alive(node, watch, demo)
         if replay.returncode:
             raise ChrommError(f"the replay ended with an error: {_last_error(demo)}; all of it is in {demo.log}")
         give_up = time.monotonic() + _LAST_WINDOW_S
         while watch.newest_ns < last_ns and time.monotonic() < give_up:
             watch.look()
-            _check_alive(node, demo)
+            _check_alive(node, watch, demo)
         for _ in range(10):  # what is on its way
             watch.look()
         watch.progress.end()
@@ -100,6 +103,8 @@ class Watch:
         """Begin to record."""
         self.newest_ns = 0
         """Stamp of the newest result."""
+        self.refused = False
+        """Whether the node could not be configured; it stays up then, as lifecycle nodes do. It answers only after its start."""
         self.recorder = Recorder(node, RecordConfig(output=str(demo.results), pattern=f"{demo.namespace}/.*|/tf|/diagnostics"))
         self.progress = Progress(say)
         with BagReader(demo.recording) as bag:
@@ -107,10 +112,17 @@ class Watch:
         self._executor = transport.make_executor()
         self._executor.add_node(node)
         node.create_subscription(WindowStatus, f"{demo.namespace}/status", self._on_status, QoSProfile(depth=10))
+        self._state = node.create_client(GetState, f"{demo.namespace}/chromm/get_state")
+        self._answer: Any = None
+        self._ask_again_s = 0.0
 
     def look(self) -> None:
         """Serve what has come."""
         self._executor.spin_once(timeout_sec=0.1)
+        if self._answer is not None and self._answer.done():
+            self.refused = self._answer.result().current_state.id == State.PRIMARY_STATE_UNCONFIGURED
+        elif self._state.service_is_ready() and time.monotonic() > self._ask_again_s:
+            self._answer, self._ask_again_s = self._state.call_async(GetState.Request()), time.monotonic() + _ASK_AGAIN_S
 
     def _on_status(self, status: Any) -> None:
         stamp = status.last_stamp
@@ -198,9 +210,9 @@ def _last_image_ns(demo: Demo) -> int:
     return min(newest.values())
 
 
-def _check_alive(node: subprocess.Popen[bytes], demo: Demo) -> None:
-    if node.poll() is not None:
-        raise ChrommError(f"the node has ended: {_last_error(demo)}; all of it is in {demo.log}")
+def _check_alive(node: subprocess.Popen[bytes], watch: Watch, demo: Demo) -> None:
+    if node.poll() is not None or watch.refused:
+        raise ChrommError(f"the node did not start: {_last_error(demo)}; all of it is in {demo.log}")
 
 
 def _last_error(demo: Demo) -> str:

@@ -19,16 +19,19 @@ class Pipeline:
         config: all settings.
         predictor: a network that is loaded already, or a stand-in; None loads the one that the settings name.
         body: a body that is loaded already; None loads the one that the settings name.
+        first_id: track id of the first person; `next_id` of an earlier pipeline keeps ids unique.
 
     Raises:
         ChrommError: if the settings name a file that cannot be used or a device that is not there.
     """
 
-    def __init__(self, config: ChrommConfig, *, predictor: Predictor | None = None, body: SmplxBody | None = None) -> None:
+    def __init__(
+        self, config: ChrommConfig, *, predictor: Predictor | None = None, body: SmplxBody | None = None, first_id: int = 1
+    ) -> None:
         self.config = config
         self.body = SmplxBody.load(config.model.smplx_dir) if body is None else body
         self.predictor = Predictor(config.model) if predictor is None else predictor
-        self._reconstructor = Reconstructor(self.body, config.reconstruct)
+        self._reconstructor = Reconstructor(self.body, config.reconstruct, first_id)
         self._epoch: int | None = None
 
     def warm_up(self, views: int, width: int = 640, height: int = 480) -> None:
@@ -55,6 +58,11 @@ class Pipeline:
         done = time.perf_counter()
         marks = {"prepare": prepared - start, "infer": inferred - prepared, "reconstruct": done - inferred}
         return replace(result, timings_ms={name: 1e3 * seconds for name, seconds in marks.items()})
+
+    @property
+    def next_id(self) -> int:
+        """The track id that the next new person gets."""
+        return self._reconstructor.next_id
 
     def reset(self) -> None:
         """Forget the world and everybody in it; ids go on counting."""

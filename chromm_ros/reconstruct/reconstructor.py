@@ -45,19 +45,24 @@ class ReconstructConfig(Settings):
 class Reconstructor:
     """Makes windows whole, one after the other; what it remembers between them is bounded."""
 
-    def __init__(self, body: Skeleton, config: ReconstructConfig) -> None:
+    def __init__(self, body: Skeleton, config: ReconstructConfig, first_id: int = 1) -> None:
         self._body = body
         self._config = config
         self._scale = ScaleFilter(config.scale)
         self._stitcher = Stitcher(config.stitch)
         self._tracker = Tracker(config.tracking)
         self._associator = Associator(config.association)
-        self._roster = Roster(config.tracking)
+        self._roster = Roster(config.tracking, first_id)
 
     def reset(self) -> None:
         """Forget the world and everybody in it; ids go on counting."""
         for part in (self._scale, self._stitcher, self._tracker, self._associator, self._roster):
             part.reset()
+
+    @property
+    def next_id(self) -> int:
+        """The id that the next new person gets; whoever follows this reconstructor begins with it."""
+        return self._roster.next_id
 
     def update(self, window: Window, prediction: Prediction) -> Reconstruction:
         """One window in the node's world.

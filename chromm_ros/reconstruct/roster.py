@@ -29,9 +29,10 @@ class Roster:
     A person lives as long as any of the tracks that once belonged to him; ids count up and are never reused.
     """
 
-    def __init__(self, config: TrackingConfig) -> None:
+    def __init__(self, config: TrackingConfig, first_id: int = 1) -> None:
         self._config = config
-        self._next = 1
+        self.next_id = first_id
+        """The id that the next new person gets."""
         self.reset()
 
     def reset(self) -> None:
@@ -81,9 +82,11 @@ class Roster:
             group, number = pairs[k]
             if names[group] < 0 and number not in names:
                 names[group] = number
+        first_sight = np.unique(groups, return_index=True)[1]
         fresh = np.flatnonzero(names < 0)
-        names[fresh] = self._next + np.arange(len(fresh))
-        self._next += len(fresh)
+        fresh = fresh[np.argsort(first_sight[fresh])]  # not by the groups' numbers, which depend on rounding
+        names[fresh] = self.next_id + np.arange(len(fresh))
+        self.next_id += len(fresh)
         self._id_of.update(zip(tracks.tolist(), names[groups].tolist(), strict=True))
         return names
 

@@ -69,13 +69,18 @@ def to_pose_stamped(header: Stamped, camera: CameraEstimate) -> PoseStamped:
 
 
 def to_camera_info(header: Stamped, camera: CameraEstimate) -> CameraInfo:
-    """Pinhole intrinsics of the rectified image; `header` names the camera's optical frame."""
+    """Pinhole intrinsics of the rectified image; `header` names the camera's optical frame.
+
+    ROS counts the centre of the top-left pixel as (0, 0), `records.py` as (0.5, 0.5).
+    """
+    intrinsics = camera.intrinsics.astype(np.float64)
+    intrinsics[:2] -= 0.5 * intrinsics[2:]
     message = CameraInfo(header=to_header(header), distortion_model="plumb_bob")
     message.width, message.height = camera.image_size
     message.d = [0.0] * 5
-    message.k = camera.intrinsics.astype(np.float64).reshape(-1)
+    message.k = intrinsics.reshape(-1)
     message.r = np.eye(3).reshape(-1)
-    message.p = np.pad(camera.intrinsics.astype(np.float64), ((0, 0), (0, 1))).reshape(-1)
+    message.p = np.pad(intrinsics, ((0, 0), (0, 1))).reshape(-1)
     return message
 
 
@@ -129,6 +134,11 @@ def frame_ids(window: Window) -> Mapping[str, str]:
             if frame is not None and frame.frame_id:
                 found[frame.camera] = frame.frame_id.lstrip("/")  # ROS 1 wrote a slash, tf2 refuses it
     return found
+
+
+def knows_poses(window: Window) -> bool:
+    """Whether the pose of any camera was known from TF."""
+    return any(frame is not None and frame.world_from_cam is not None for frame_set in window.sets for frame in frame_set.frames)
 
 
 def _floats(values: np.ndarray) -> "array[float]":

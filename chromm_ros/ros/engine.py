@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Engine:
     """Runs windows and publishes what comes out, in the worker's thread."""
 
-    def __init__(self, node: Node, settings: NodeSettings) -> None:
+    def __init__(self, node: Node, settings: NodeSettings, first_id: int) -> None:
         """Load the model and try it once; this imports torch and takes seconds.
 
         Raises:
@@ -36,8 +36,16 @@ class Engine:
         from chromm_ros.pipeline import Pipeline  # imports torch, which must not be needed before configure
 
         self._node = node
-        self.pipeline: Pipeline = Pipeline(settings.chromm)
-        self.outputs = Outputs(node, settings.node.output, settings.node.tf, self.pipeline.body, tuple(settings.cameras))
+        self.pipeline: Pipeline = Pipeline(settings.chromm, first_id=first_id)
+        rig = settings.node.rig
+        self.outputs = Outputs(
+            node,
+            settings.node.output,
+            settings.node.tf,
+            self.pipeline.body,
+            tuple(settings.cameras),
+            rig_frame=rig.frame if rig.source == "tf" else "",
+        )
         self.latencies = Latencies()
         self.sets = SetCounters()
         """Frame-sets of the epoch, kept current by whoever feeds the worker."""

@@ -79,6 +79,7 @@ class ChrommNode(LifecycleNode):  # type: ignore[misc]  # rclpy carries no types
         self._window = SlidingWindow(self._sync.cameras, settings.chromm.window)
         self.parameters.on_change(self._reconfigure)
         self._engine: Engine | None = None
+        self._first_id = 1
         self._intake: Intake | None = None
         self._timers_active: list[Any] = []
         self._voice = Voice(self)
@@ -102,7 +103,7 @@ class ChrommNode(LifecycleNode):  # type: ignore[misc]  # rclpy carries no types
         """Load the model and run it once."""
         settings, began = self.parameters.settings, time.monotonic()
         try:
-            self._engine = Engine(self, settings)
+            self._engine = Engine(self, settings, self._first_id)
             self._engine.warm_up(settings)
         except (ChrommError, ImportError, OSError, RuntimeError, MemoryError) as error:  # RuntimeError: torch, out of memory too
             self.get_logger().error(f"cannot configure, still unconfigured: {_sentence(error)}")
@@ -183,6 +184,7 @@ class ChrommNode(LifecycleNode):  # type: ignore[misc]  # rclpy carries no types
         self.parameters.locked = False
         if self._engine is None:
             return
+        self._first_id = self._engine.pipeline.next_id
         self._engine.close()
         self._engine = None
         gc.collect()
@@ -258,8 +260,6 @@ def _sentence(error: BaseException) -> str:
 def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM; 0 then, 1 where it could not start."""
     transport.prepare_process()
-    # torch's threads spin while they wait for one another. On two busy cores that made a window take 23 s instead of 1.7 s (measured).
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     ending = Ending()
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)

@@ -78,14 +78,25 @@ class Outputs:
         body: BodyModel,
         cameras: Sequence[str],
         *,
+        rig_frame: str = "",
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         """Create all publishers.
+
+        Args:
+            node: of which they are.
+            config: what is published.
+            tf_config: which frames go to /tf.
+            body: to make meshes.
+            cameras: their names.
+            rig_frame: frame in which TF knows the cameras, which is the world then; empty where poses are not looked up.
+            monotonic_ns: a clock, to measure with.
 
         Raises:
             ConfigError: if the camera to anchor at is none of `cameras`.
         """
         self._node, self._body, self._cameras, self._monotonic_ns = node, body, tuple(cameras), monotonic_ns
+        self._rig_frame = rig_frame
         self.configure(config, tf_config)
         self._broadcaster = TransformBroadcaster(node)
         self._bodies = LazyTopic(node, SmplxBodyArray, "bodies", 5)
@@ -160,7 +171,8 @@ class Outputs:
         return kept
 
     def _send_transforms(self, header: Stamped, result: Reconstruction, people: Sequence[Person], window: Window) -> None:
-        edges = links(self._tf_config, header.frame_id, result.cameras, people, convert.frame_ids(window))
+        rig_frame = self._rig_frame if convert.knows_poses(window) else ""
+        edges = links(self._tf_config, header.frame_id, result.cameras, people, convert.frame_ids(window), rig_frame)
         if edges:
             self._broadcaster.sendTransform([convert.to_transform(header.stamp_ns, edge) for edge in edges])
 

@@ -73,6 +73,7 @@ def links(
     cameras: Sequence[CameraEstimate],
     people: Sequence[Person],
     frame_ids: Mapping[str, str],
+    rig_frame: str = "",
 ) -> list[Link]:
     """The edges for one result.
 
@@ -82,15 +83,18 @@ def links(
         cameras: estimates; those of this moment become children of the world, all but the anchor.
         people: the pelvises of those who are seen at this moment become children of the world.
         frame_ids: TF frame of the images of each camera, which belongs to the robot.
+        rig_frame: frame of the robot in which poses of the cameras are known, so that it equals the world; empty where none are.
 
     Raises:
         InputError: if an edge would give a second parent to a frame of the robot.
     """
     edges = [*_camera_links(config, world_frame, cameras, frame_ids)]
+    if config.cameras == "own" and rig_frame not in {"", world_frame}:
+        edges.append(Link(rig_frame, world_frame, np.eye(4)))
     if config.bodies == "root":
         seen = (person for person in people if person.visible[-1])
         edges += [Link(world_frame, body_frame(config, person.track_id), world_from_body(person)) for person in seen]
-    _check_parents(edges, frame_ids)
+    _check_parents(edges, {**frame_ids, "rig": rig_frame})
     return edges
 
 
@@ -115,9 +119,9 @@ def _camera_links(
 def _check_parents(edges: Sequence[Link], frame_ids: Mapping[str, str]) -> None:
     children = {edge.child for edge in edges}
     assert len(children) == len(edges), "a frame has two parents of ours"
-    for camera, frame_id in frame_ids.items():
+    for owner, frame_id in frame_ids.items():
         if frame_id in children:
             raise InputError(
-                f"the images of camera '{camera}' are in frame '{frame_id}', which is the name of a frame that we publish: "
+                f"the robot's frame '{frame_id}' (of '{owner}') has the name of a frame that we publish, and would get a second parent: "
                 "set tf.prefix (or output.world_frame) so that the names differ"
             )

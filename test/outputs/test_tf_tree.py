@@ -55,3 +55,15 @@ def test_an_anchor_without_a_frame_is_refused() -> None:
         links(TfConfig(cameras="anchor", anchor_camera="right"), "world", make_cameras(), [], {"left": "a"})
     with pytest.raises(ConfigError, match="anchor_camera"):
         TfConfig(cameras="anchor")
+
+
+def test_a_world_that_equals_the_rigs_frame_hangs_below_it() -> None:
+    edges = {edge.child: edge for edge in links(TfConfig(), "world", make_cameras(), [], ROBOT, "map")}
+    assert edges["world"].parent == "map" and np.array_equal(edges["world"].parent_from_child, np.eye(4))
+    assert "map" not in edges
+    same = {edge.child for edge in links(TfConfig(), "map", make_cameras(), [], ROBOT, "map")}
+    assert "map" not in same
+    anchor = TfConfig(cameras="anchor", anchor_camera="right")
+    assert {edge.parent for edge in links(anchor, "world", make_cameras(), [], ROBOT, "map") if edge.child == "world"} != {"map"}
+    with pytest.raises(InputError, match="would get a second parent"):
+        links(anchor, "map", make_cameras(), [], ROBOT, "map")

@@ -133,7 +133,6 @@ def test_every_topic_arrives_with_the_stamp_and_the_frame(scene: Scene) -> None:
     wait_until(lambda: bool(scene.mesh and scene.skeletons), 10, lambda: "markers")
 
 
-@pytest.mark.xfail(strict=True, reason="convert.to_camera_info does not take back the 0.5 that ros/calibration adds")
 def test_an_estimated_camera_info_is_in_the_convention_of_the_drivers(scene: Scene) -> None:
     info = of_stamp(scene.infos["left"], scene.play(3)[-1])
     assert info.k[2] == pytest.approx(31.5, abs=0.01)

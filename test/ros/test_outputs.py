@@ -141,8 +141,9 @@ def test_everything_arrives_with_the_stamp_of_the_newest_set(stage: Callable[...
     info, pose = of(heard, "cameras/left/camera_info_estimated")[0], of(heard, "cameras/left/pose")[0]
     left = results[0].cameras[0]
     assert info["size"] == [640, 480]
-    np.testing.assert_allclose(np.reshape(info["k"], (3, 3)), left.intrinsics)
-    np.testing.assert_allclose(np.reshape(info["p"], (3, 4)), np.pad(left.intrinsics, ((0, 0), (0, 1))))
+    of_ros = left.intrinsics - [[0, 0, 0.5], [0, 0, 0.5], [0, 0, 0]]  # the centre of its first pixel is (0, 0)
+    np.testing.assert_allclose(np.reshape(info["k"], (3, 3)), of_ros)
+    np.testing.assert_allclose(np.reshape(info["p"], (3, 4)), np.pad(of_ros, ((0, 0), (0, 1))))
     np.testing.assert_allclose(pose["position"], left.world_from_cam[:3, 3])
 
 

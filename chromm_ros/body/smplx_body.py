@@ -7,6 +7,7 @@ free body. So it is used to read the file, and its linear blend skinning is call
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import zipfile
 from pathlib import Path
@@ -16,7 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from chromm_ros.body.decimate import display_faces
+from chromm_ros.body.decimate import coarse_faces
 from chromm_ros.errors import FileError, require
 from chromm_ros.records import BodyParams
 
@@ -68,7 +69,7 @@ class SmplxBody:
         self._joints_template: Float[Tensor, "55 3"] = regressor @ self.template
         self._joint_dirs: Float[Tensor, "55 3 20"] = torch.einsum("jv,vdk->jdk", regressor, self._shape_dirs)
         self.faces = np.asarray(model.faces, np.int64)
-        self.display_faces = display_faces(self.template.numpy().astype(np.float64), self.faces, _DISPLAY_FACES)
+        self.display_faces = coarse_faces(self.template.numpy().astype(np.float64), self.faces, _DISPLAY_FACES)
 
     @classmethod
     def load(cls, smplx_dir: str = "", gender: str = "neutral") -> SmplxBody:
@@ -97,6 +98,14 @@ class SmplxBody:
 
     # With gradients, for training
 
+    def to(self, device: torch.device | str) -> SmplxBody:
+        """The same body for `pose_joints` and `pose_vertices` on a device; what takes records needs a body on the CPU."""
+        moved = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor) and name != "_parents":  # those index a list: on a GPU each would wait for it
+                setattr(moved, name, value.to(device))
+        return moved
+
     def pose_joints(
         self,
         rotations: Float[Tensor, "B 55 3 3"],
@@ -119,7 +128,7 @@ class SmplxBody:
         coefficients = torch.cat([betas, expression], dim=-1)
         shaped = self.template + self._lbs.blend_shapes(coefficients, self._shape_dirs)
         if self._pose_dirs is not None:
-            feature = (rotations[:, 1:] - torch.eye(3)).flatten(1)
+            feature = (rotations[:, 1:] - torch.eye(3, device=rotations.device)).flatten(1)
             shaped = shaped + (feature @ self._pose_dirs).unflatten(-1, (-1, 3))
         _, transforms = self._skeleton(rotations, coefficients)
         # (B, V, 3, 4): the transform of every vertex

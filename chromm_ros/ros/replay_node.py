@@ -32,6 +32,8 @@ _WAIT_IN_STEP_S = 30.0
 _DELIVERY_S = 5.0
 """At the end; Fast DDS asks for missing messages every 3 s."""
 _BETWEEN_ROUNDS_S = 0.1
+_SETTLED_S = 2.0
+"""A node subscribes to all its cameras at once; discovery takes less than this from the first to the last."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class ReplayConfig(Settings):
     )
     step_timeout_s: float = setting(60.0, "longest wait for the node after an instant (with step) [s]", at_least=0.01)
     wait_for_subscribers: float = setting(
-        0.0, "wait for a subscriber of every image topic before the start, at most so long; 0 starts at once [s]", at_least=0.0
+        0.0, "wait for subscribers of the image topics before the start, at most so long; 0 starts at once [s]", at_least=0.0
     )
     progress: bool = setting(default=True, doc="show how far the replay is")
 
@@ -132,23 +134,27 @@ class Replayer:
         return [name for name in self._publishers if self._bag.topics[name].msgtype in IMAGE_TYPES]
 
     def _wait_for_subscribers(self) -> None:
+        """Wait until every image topic is heard, or some are and no more of them have been for a while: a node may use a few only."""
         limit_s = self._config.wait_for_subscribers or (_WAIT_IN_STEP_S if self._config.step else 0.0)
-        end = time.monotonic() + limit_s
-        while limit_s and (missing := self._unheard()) and not self._asked_to_end():
+        images, heard = self._image_topics(), 0
+        end, settled = time.monotonic() + limit_s, 0.0
+        while limit_s and not self._asked_to_end():
+            deaf = [self._renamed(name) for name in images if not self._publishers[name].get_subscription_count()]
+            mute = self._config.step and not self._node.count_publishers(self._config.ack_topic)
+            if len(images) - len(deaf) > heard:
+                heard, settled = len(images) - len(deaf), time.monotonic() + _SETTLED_S
+            if not mute and (not deaf or (heard and time.monotonic() > settled)):
+                if deaf:
+                    self._log.warning(f"nobody listens to {', '.join(deaf)}: played all the same")
+                return
             if time.monotonic() > end:
+                missing = [f"subscriber of {', '.join(deaf)}"] if deaf else []
+                missing += [f"publisher of {self._node.resolve_topic_name(self._config.ack_topic)}"] if mute else []
                 raise InputError(
                     f"after {limit_s:g} s there is no {' and no '.join(missing)}: "
                     "is the node running and active, and does it have these names?"
                 )
             self._serve_until(time.monotonic() + 0.05)
-
-    def _unheard(self) -> list[str]:
-        """Who is missing, in words."""
-        deaf = [name for name in self._image_topics() if not self._publishers[name].get_subscription_count()]
-        missing = [f"subscriber of {', '.join(map(self._renamed, deaf))}"] if deaf else []
-        if self._config.step and not self._node.count_publishers(self._config.ack_topic):
-            missing.append(f"publisher of {self._node.resolve_topic_name(self._config.ack_topic)}")
-        return missing
 
     def _wait_for_delivery(self, limit_s: float) -> None:
         """Let reliable messages arrive before the stamps repeat or the publishers end; those who do not answer are given up."""

@@ -140,7 +140,7 @@ def partition(votes: Float[np.ndarray, "A A"], never: Bool[np.ndarray, "A A"]) -
     members = {i: [i] for i in range(len(votes))}
     rows, columns = np.nonzero(np.triu(votes > 0.0, 1))
     for k in np.argsort(-votes[rows, columns], kind="stable"):
-        a, b = int(group[rows[k]]), int(group[columns[k]])
+        a, b = sorted((int(group[rows[k]]), int(group[columns[k]])))  # the earlier name stays, in whatever order votes tie
         if a == b:
             continue
         between = np.ix_(members[a], members[b])

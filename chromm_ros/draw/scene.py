@@ -113,7 +113,7 @@ def _draw_body(axes: object, body: DrawnBody, across: int, up: int, away: int) -
         list(corners[order][..., [across, up]]), facecolors=shade[:, None] * np.array(body.color) / 255.0, edgecolors="none"
     )
     axes.add_collection(faces)  # type: ignore[attr-defined]  # matplotlib carries no types here
-    place = (float(body.vertices[:, across].mean()), float(body.vertices[:, up].max()))
+    place = tuple(body.vertices[np.argmax(body.vertices[:, up])][[across, up]])
     axes.annotate(body.label, place, xytext=(0, 3), textcoords="offset points", fontsize=9, weight="bold")  # type: ignore[attr-defined]
 
 

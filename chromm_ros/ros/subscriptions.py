@@ -189,6 +189,7 @@ def _base(topic: str, transport: str) -> tuple[str, str]:
 
 
 def image_topics(node: Node) -> list[str]:
-    """All topics of images in the graph, for the hint when one is missing."""
+    """All topics on which somebody publishes images, for the hint when one is missing."""
     kinds = {_TYPES[Image], _TYPES[CompressedImage]}
-    return sorted(topic for topic, types in node.get_topic_names_and_types() if kinds & set(types))
+    named = sorted(topic for topic, types in node.get_topic_names_and_types() if kinds & set(types))
+    return [topic for topic in named if node.count_publishers(topic)]

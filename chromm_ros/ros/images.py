@@ -85,7 +85,7 @@ def rgb_from_compressed(message: CompressedMessage) -> Rgb:
             f"the compressed image is of format {message.format!r}, expected JPEG or PNG colour: name the colour topic"
         )
     data = np.frombuffer(message.data, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    image = _decoded(data) if data.size else None
     if image is None:
         raise InputError(
             f"a compressed image of {data.size} bytes, format {message.format!r}, cannot be decoded, expected JPEG or PNG"
@@ -96,6 +96,14 @@ def rgb_from_compressed(message: CompressedMessage) -> Rgb:
         return _to_rgb(image, "bgr8" if image.shape[2] == 3 else "bgra8")
     word = message.format.partition(";")[0].strip()
     return _to_rgb(image[..., None], word if word.startswith("bayer_") and word in CODES else "mono8")
+
+
+def _decoded(data: UInt8[np.ndarray, "N"]) -> np.ndarray | None:
+    """What OpenCV makes of it, None where it cannot; a header that promises more pixels than OpenCV allows makes it raise."""
+    try:
+        return cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        return None
 
 
 def _pixels(message: ImageMessage, channels: int, depth: int) -> UInt8[np.ndarray, "H W C"]:

@@ -1,6 +1,8 @@
 """Every encoding gives back the picture that was put in, and every wrong message is refused with one sentence."""
 
+from struct import pack_into
 from types import SimpleNamespace
+from zlib import crc32
 
 import cv2
 import numpy as np
@@ -123,6 +125,17 @@ def test_compressed_images() -> None:
         rgb_from_compressed(SimpleNamespace(format="jpeg", data=b""))
     with pytest.raises(InputError, match="colour topic"):
         rgb_from_compressed(SimpleNamespace(format="16UC1; compressedDepth png", data=b""))
+
+
+@pytest.mark.parametrize(("extension", "where", "size"), [(".png", 16, ">II"), (".jpg", None, ">HH")])
+def test_a_header_that_promises_too_many_pixels_is_refused(extension: str, where: int | None, size: str) -> None:
+    data = bytearray(cv2.imencode(extension, RGB)[1].tobytes())
+    at = data.index(b"\xff\xc0") + 5 if where is None else where  # the size in JPEG's SOF, in PNG's IHDR
+    pack_into(size, data, at, *((65_500, 65_500) if where is None else (100_000, 100_000)))
+    if where is not None:
+        pack_into(">I", data, 29, crc32(data[12:29]))
+    with pytest.raises(InputError, match="cannot be decoded"):
+        rgb_from_compressed(SimpleNamespace(format="jpeg", data=bytes(data)))
 
 
 def test_every_encoding_of_the_table_can_be_read() -> None:

@@ -16,7 +16,6 @@ from jaxtyping import Float
 from chromm_ros.errors import InputError
 from chromm_ros.geometry.camera import cropped, resized
 
-PINHOLE_MODELS = ("plumb_bob", "rational_polynomial")
 FISHEYE_MODELS = ("equidistant", "fisheye")
 _COEFFICIENTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12, 14), "equidistant": (4,), "fisheye": (4,)}
 _RECTIFIED = re.compile(r"(^|[/_])rect(ified)?([/_]|$)")
@@ -87,9 +86,20 @@ def calibration_from_info(info: CameraInfoMessage, size: tuple[int, int], *, rec
             f"camera_info describes {width}x{height} pixels and the image has {size[0]}x{size[1]}, "
             "expected the same aspect ratio: publish the camera_info that belongs to this image"
         )
-    matrix = resized(cropped(matrix, *corner), (width, height), size)
+    matrix = _sound(resized(cropped(matrix, *corner), (width, height), size))
     model, distortion = ("", ()) if rectified else _distortion(info)
     return Calibration(tuple(matrix.ravel().tolist()), model, distortion, size)
+
+
+def _sound(matrix: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
+    """The same matrix, if float32 can hold and invert it: one that cannot be inverted would fail whole windows, of all cameras."""
+    fits = np.abs(matrix).max() <= np.finfo(np.float32).max
+    if matrix[2].tolist() != [0, 0, 1] or not fits or np.linalg.cond(matrix) > 1 / np.finfo(np.float32).eps:
+        raise InputError(
+            f"camera_info has the matrix {matrix.tolist()} for this image, expected one that can be inverted and ends in 0, 0, 1: "
+            "calibrate again"
+        )
+    return matrix
 
 
 def _region(info: CameraInfoMessage, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -52,12 +52,19 @@ def test_what_cannot_be_right_is_refused() -> None:
     for message, sentence in (
         (info(k=[-1.0, *K[1:]]), "expected positive"),
         (info(k=[float("nan"), *K[1:]]), "expected positive"),
+        (info(k=[*K[:8], 0.0]), "can be inverted"),
+        (info(k=[*K[:6], 0.1, 0.0, 1.0]), "can be inverted"),
+        (info(k=[800.0, 0, 1e300, *K[3:]]), "can be inverted"),
+        (info(k=[800.0, 780.0, 319.5, 800.0, 780.0, 239.5, 0, 0, 1]), "can be inverted"),
+        (info(k=[1e-9, *K[1:]]), "can be inverted"),
         (info(roi=SimpleNamespace(x_offset=600, y_offset=0, width=100, height=480)), "lie inside"),
         (info(distortion_model="magic", d=[0.1]), "'magic' with 1 coefficients"),
         (info(d=[0.1, 0.2, 0.3]), "with 3 coefficients"),
     ):
         with pytest.raises(InputError, match=sentence):
             calibration_from_info(message, (640, 480), rectified=False)
+    with pytest.raises(InputError, match="can be inverted"):
+        calibration_from_info(info(p=[*P[:10], 0.0, 0.0]), (640, 480), rectified=True)
     with pytest.raises(InputError, match="same aspect ratio"):
         calibration_from_info(info(), (640, 360), rectified=False)
     assert calibration_from_info(info(k=[0.0] * 9, p=[0.0] * 12), (640, 480), rectified=False) is None

@@ -44,7 +44,7 @@ lint: $(PACKAGES)
 	@$(VENV)/bin/mypy --config-file .ci/mypy.ini
 
 demo: $(BUILT)
-	@$(IN_ROS) python -m chromm_ros demo $(INPUT)
+	@$(IN_ROS) python -m chromm_ros demo $(INPUT) $(ARGS)
 
 clean:
 	rm -rf $(VENV) build install log .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -9,6 +9,8 @@ HERE = Path(__file__).resolve().parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "chromm_ros" / "__init__.py").read_text())[1]
 
 EXTRAS = {
+    # Not required by itself: a ROS distribution brings its own, and a second one would bring a NumPy that cv_bridge cannot use.
+    "opencv": ["opencv-python-headless>=4.5"],
     "model": ["torch>=2.4", "safetensors>=0.5", "pillow>=9"],
     "body": ["smplx>=0.1.28", "torch>=2.4"],
     "bags": ["rosbags>=0.10"],
@@ -34,7 +36,6 @@ setup(
         "jaxtyping>=0.2.34",
         "typing_extensions>=4.10",
         "pyyaml>=5.4",
-        "opencv-python-headless>=4.5",
     ],
     extras_require=EXTRAS,
 )

@@ -97,7 +97,10 @@ def start(context: LaunchContext) -> list[Action]:
             name="chromm",  # launch_ros then writes the parameters under this very name, which wins over any pattern of the file
             namespace=given("namespace"),
             parameters=[given("params_file"), parameters],
-            ros_arguments=["--log-level", f"chromm:={given('log_level')}"],
+            ros_arguments=[
+                "--log-level",
+                f"{'.'.join([*filter(None, given('namespace').split('/')), 'chromm'])}:={given('log_level')}",
+            ],
             output="screen",
             emulate_tty=True,
             on_exit=Shutdown(reason="the node chromm has ended"),

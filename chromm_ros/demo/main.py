@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from chromm_ros.data.bag import BagReader
+from chromm_ros.data.bag import BagReader, CameraTopics
 from chromm_ros.errors import FileError
 
 BUNDLED = {"real": Path(__file__).resolve().parents[2] / "test" / "data" / "pose2sim_clip"}
@@ -17,7 +17,7 @@ def main(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     recording = _recording(arguments.input)
     from chromm_ros.demo.pictures import input_images, write_pictures  # these load ROS and torch, which --help must not
-    from chromm_ros.demo.results import read_results
+    from chromm_ros.demo.results import read_cloud, read_results
     from chromm_ros.demo.run import Demo, play
     from chromm_ros.demo.table import table
 
@@ -25,15 +25,18 @@ def main(argv: list[str]) -> int:
     with BagReader(recording) as bag:
         cameras = bag.camera_topics()
         images_in = sum(bag.topics[camera.image].count for camera in cameras)
-        rig_frame = _rig_frame(bag)
-    _say(f"playing {recording}: {len(cameras)} cameras, {images_in} images")
-    demo = Demo(recording, cameras, arguments.out, rig_frame, arguments.step, arguments.parameter)
+        root = rig_frame(bag, cameras)
+    rig = f", poses of the cameras known in '{root}'" if root else ""
+    _say(f"playing {recording}: {len(cameras)} cameras, {images_in} images{rig}")
+    demo = Demo(recording, cameras, arguments.out, root, arguments.step, arguments.parameter)
     play(demo, _say)
     results = read_results(demo.results, images_in, demo.namespace)
     _say("")
     _say(table(results))
     at_ns = results.best_stamp()
-    pictures = write_pictures(arguments.out, results, input_images(recording, cameras, at_ns), at_ns)
+    cloud = read_cloud(demo.results, demo.namespace, at_ns)
+    images = input_images(recording, cameras, at_ns)
+    pictures = write_pictures(arguments.out, results, cloud, images, at_ns, demo.given("model.smplx_dir"))
     _say("")
     _say(f"results: {demo.results}   log: {demo.log}")
     _say(f"pictures: {', '.join(map(str, pictures))}")
@@ -61,10 +64,17 @@ def _recording(given: str) -> Path:
     return recording
 
 
-def _rig_frame(bag: BagReader) -> str:
-    """The root of the recording's static transforms where there is one root with frames below it, else nothing."""
-    transforms = bag.static_transforms()
-    roots = {transform.parent for transform in transforms} - {transform.child for transform in transforms}
+def rig_frame(bag: BagReader, cameras: tuple[CameraTopics, ...]) -> str:
+    """The frame to which static transforms tie all cameras' frames, or nothing where they do not."""
+    parents = {transform.child: transform.parent for transform in bag.static_transforms()}
+    roots = set()
+    for camera in cameras:
+        frame = bag.deserialize(next(bag.messages([camera.image]))).header.frame_id.lstrip("/")
+        if frame not in parents:
+            return ""
+        while frame in parents:
+            frame = parents[frame]
+        roots.add(frame)
     return roots.pop() if len(roots) == 1 else ""
 
 

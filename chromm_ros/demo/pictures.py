@@ -1,7 +1,7 @@
 """Pictures of one run: the scene as a map, and every camera's image with the bodies drawn over it."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ from chromm_ros.draw.scene import DrawnBody, DrawnCamera, draw_scene
 from chromm_ros.geometry.se3 import apply, inverse
 from chromm_ros.ros.inputs import CameraInput
 
+Cloud: TypeAlias = tuple[Float[np.ndarray, "N 3"], UInt8[np.ndarray, "N 3"]]
 _SAME_MOMENT_NS = 50_000_000
 """How far the images of one frame-set may lie apart here."""
 
@@ -37,24 +38,33 @@ def input_images(recording: Path, cameras: tuple[CameraTopics, ...], at_ns: int)
     return {name: image for name, (_, image) in nearest.items()}
 
 
-def write_pictures(folder: Path, results: Results, images: dict[str, UInt8[np.ndarray, "H W 3"]], at_ns: int) -> list[Path]:
+def write_pictures(
+    folder: Path,
+    results: Results,
+    cloud: Cloud,
+    images: dict[str, UInt8[np.ndarray, "H W 3"]],
+    at_ns: int,
+    smplx_dir: str,
+) -> list[Path]:
     """Write `scene.png` and one `<camera>.png` per image.
 
     Args:
         folder: where to.
         results: of the run.
+        cloud: positions and RGB of the points of that moment.
         images: by camera, the ones of the moment `at_ns`, as the node saw them.
         at_ns: the moment to draw.
+        smplx_dir: folder of the body that the node used; empty for the free one.
 
     Returns:
         The files that were written.
     """
-    body = SmplxBody.load()
+    body = SmplxBody.load(smplx_dir)
     people = results.bodies[at_ns].bodies
     vertices = {person.track_id: body.vertices(body_params(person)).astype(np.float64) for person in people}
     caption = _caption(results.statuses[-1].weights, len(people))
     written = [folder / "scene.png"]
-    _draw_map(written[0], results, at_ns, vertices, body, caption)
+    _draw_map(written[0], results, cloud, at_ns, vertices, body, caption)
     for camera, image in images.items():
         if camera not in results.poses[at_ns]:
             continue
@@ -69,9 +79,14 @@ def write_pictures(folder: Path, results: Results, images: dict[str, UInt8[np.nd
 
 
 def _draw_map(
-    path: Path, results: Results, at_ns: int, vertices: dict[int, Float[np.ndarray, "V 3"]], body: SmplxBody, caption: str
+    path: Path,
+    results: Results,
+    cloud: Cloud,
+    at_ns: int,
+    vertices: dict[int, Float[np.ndarray, "V 3"]],
+    body: SmplxBody,
+    caption: str,
 ) -> None:
-    points, colors = results.clouds[at_ns]
     infos = results.infos[at_ns]
     cameras = [
         DrawnCamera(name, pose, _intrinsics(infos[name]), (infos[name].width, infos[name].height))
@@ -79,7 +94,7 @@ def _draw_map(
         if name in infos
     ]
     bodies = [DrawnBody(world, body.faces, color_of(track), str(track)) for track, world in vertices.items()]
-    draw_scene(path, points, colors, cameras, bodies, caption)
+    draw_scene(path, *cloud, cameras, bodies, caption)
 
 
 def _intrinsics(info: Any) -> Float[np.ndarray, "3 3"]:

@@ -26,8 +26,8 @@ class Results:
     """Every chromm_ros/WindowStatus, in order."""
     bodies: dict[int, Any]
     """Every chromm_ros/SmplxBodyArray by its stamp in nanoseconds."""
-    clouds: dict[int, tuple[Float[np.ndarray, "N 3"], UInt8[np.ndarray, "N 3"]]]
-    """Positions and RGB of every cloud by its stamp."""
+    clouds: set[int]
+    """Stamps of all clouds."""
     poses: dict[int, dict[str, Float[np.ndarray, "4 4"]]]
     """`world_from_cam` by stamp and camera."""
     infos: dict[int, dict[str, Any]]
@@ -35,8 +35,7 @@ class Results:
 
     def best_stamp(self) -> int:
         """The newest moment with the most people, of those with a cloud."""
-        counts = {stamp: len(self.bodies[stamp].bodies) for stamp in self.clouds if stamp in self.bodies}
-        return max(counts, key=lambda stamp: (counts[stamp], stamp))
+        return max(self.clouds & self.bodies.keys(), key=lambda stamp: (len(self.bodies[stamp].bodies), stamp))
 
 
 def read_results(recorded: Path, images_in: int, namespace: str) -> Results:
@@ -45,7 +44,7 @@ def read_results(recorded: Path, images_in: int, namespace: str) -> Results:
     Raises:
         InputError: if no window came out at all.
     """
-    results = Results(images_in, defaultdict(list), [], {}, {}, defaultdict(dict), defaultdict(dict))
+    results = Results(images_in, defaultdict(list), [], {}, set(), defaultdict(dict), defaultdict(dict))
     for topic, size, message in _messages(recorded):
         results.sizes[topic].append(size)
         name = topic.removeprefix(f"{namespace}/")
@@ -54,7 +53,7 @@ def read_results(recorded: Path, images_in: int, namespace: str) -> Results:
         elif name == "bodies":
             results.bodies[stamp_ns(message.header.stamp)] = message
         elif name == "scene/points":
-            results.clouds[stamp_ns(message.header.stamp)] = cloud_arrays(message)
+            results.clouds.add(stamp_ns(message.header.stamp))
         elif name.startswith("cameras/"):
             _, camera, kind = name.split("/")
             at = stamp_ns(message.header.stamp)
@@ -62,9 +61,16 @@ def read_results(recorded: Path, images_in: int, namespace: str) -> Results:
                 results.poses[at][camera] = matrix_from_pose(message.pose)
             else:
                 results.infos[at][camera] = message
-    if not results.statuses or not results.clouds:
-        raise InputError(f"{recorded} holds no result of a window, expected some: see node.log beside it for what went wrong")
+    if not results.statuses or not results.clouds & results.bodies.keys():
+        raise InputError(f"{recorded} holds no result of a window, expected some: see demo.log beside it for what went wrong")
     return results
+
+
+def read_cloud(recorded: Path, namespace: str, at_ns: int) -> tuple[Float[np.ndarray, "N 3"], UInt8[np.ndarray, "N 3"]]:
+    """Positions and RGB of the cloud of one moment, one of `Results.clouds`."""
+    with BagReader(recorded) as bag:
+        clouds = map(bag.deserialize, bag.messages([f"{namespace}/scene/points"]))
+        return next(cloud_arrays(cloud) for cloud in clouds if stamp_ns(cloud.header.stamp) == at_ns)
 
 
 def _messages(path: Path) -> Iterator[tuple[str, int, Any]]:

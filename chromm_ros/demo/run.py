@@ -1,5 +1,6 @@
 """Three processes over DDS: the node, the replay node, and this one, which records what comes out and tells how far it is."""
 
+import math
 import os
 import shutil
 import signal
@@ -31,6 +32,7 @@ _START_S = 180.0
 """The node loads torch and the model and runs it once; a slow machine takes a minute."""
 _LAST_WINDOW_S = 120.0
 _ASK_AGAIN_S = 5.0
+_DISCOVERY_S = 1.0
 _END_S = 20.0
 
 
@@ -52,6 +54,10 @@ class Demo:
     """More parameters of the node, `name:=value`."""
     namespace: str = "/chromm"
     """Of the node."""
+
+    def given(self, name: str) -> str:
+        """The value that a parameter was given, or nothing."""
+        return next((value for key, _, value in (given.partition(":=") for given in self.parameters) if key == name), "")
 
     @property
     def results(self) -> Path:
@@ -76,8 +82,15 @@ def play(demo: Demo, say: Callable[[str], None]) -> None:
     """
     _make_room(demo)
     transport.prepare_process()
+    interrupted: list[int] = []
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+        signal.SIGHUP,
+    ):  # a flag: an exception in the middle of a callback is lost in rclpy
+        signal.signal(number, lambda number, _: interrupted.append(number))
     last_ns = _last_image_ns(demo)
-    with demo.log.open("w") as log, _recorder(demo, say) as watch, _process(_node_command(demo), log) as node:
+    with demo.log.open("w") as log, _recorder(demo, say, interrupted) as watch, _process(_node_command(demo), log) as node:
         say("starting the node: loads the network and tries it once")
         with _process(_replay_command(demo), log) as replay:
             while replay.poll() is None:
@@ -91,7 +104,7 @@ def play(demo: Demo, say: Callable[[str], None]) -> None:
             _check_alive(node, watch, demo)
         for _ in range(10):  # what is on its way
             watch.look()
-        watch.progress.end()
+        watch.finish()
         if watch.newest_ns < last_ns:
             say(f"the last window did not come within {_LAST_WINDOW_S:.0f} s; {demo.log} may say why")
 
@@ -99,8 +112,26 @@ def play(demo: Demo, say: Callable[[str], None]) -> None:
 class Watch:
     """Records the outputs and shows how far the node is."""
 
-    def __init__(self, node: Node, demo: Demo, say: Callable[[str], None]) -> None:
-        """Begin to record."""
+    def __init__(self, node: Node, demo: Demo, say: Callable[[str], None], interrupted: list[int]) -> None:
+        """Begin to record.
+
+        Args:
+            node: to listen with.
+            demo: what is done.
+            say: takes the lines of progress.
+            interrupted: the signals that asked this process to end.
+
+        Raises:
+            ChrommError: if a node of this name runs already: two would mix their results.
+        """
+        self._interrupted, self._text = interrupted, "nothing yet"
+        time.sleep(_DISCOVERY_S)
+        if ("chromm", demo.namespace) in node.get_node_names_and_namespaces():
+            domain = os.environ.get("ROS_DOMAIN_ID", "0")
+            raise ChrommError(
+                f"a node {demo.namespace}/chromm runs in ROS_DOMAIN_ID {domain} already, of another demo perhaps: "
+                "end it, or set another ROS_DOMAIN_ID"
+            )
         self.newest_ns = 0
         """Stamp of the newest result."""
         self.refused = False
@@ -117,8 +148,14 @@ class Watch:
         self._ask_again_s = 0.0
 
     def look(self) -> None:
-        """Serve what has come."""
+        """Serve what has come.
+
+        Raises:
+            KeyboardInterrupt: if a signal has asked for the end.
+        """
         self._executor.spin_once(timeout_sec=0.1)
+        if self._interrupted:
+            raise KeyboardInterrupt
         if self._answer is not None and self._answer.done():
             self.refused = self._answer.result().current_state.id == State.PRIMARY_STATE_UNCONFIGURED
         elif self._state.service_is_ready() and time.monotonic() > self._ask_again_s:
@@ -127,24 +164,37 @@ class Watch:
     def _on_status(self, status: Any) -> None:
         stamp = status.last_stamp
         self.newest_ns = max(self.newest_ns, stamp.sec * 1_000_000_000 + stamp.nanosec)
-        text = f"{status.windows_run} windows run, {status.windows_dropped} dropped, {status.people} people"
-        text += f", {status.latency_total_ms:.0f} ms"
-        self.progress.show(time.monotonic(), (self.newest_ns - self._began_ns) / self._length_ns, text)
+        self._text = f"{status.windows_run} windows run, {status.windows_dropped} dropped, {status.people} people"
+        self._text += f", {status.latency_total_ms:.0f} ms"
+        share = (self.newest_ns - self._began_ns) / self._length_ns
+        self.progress.show(time.monotonic(), min(max(share, 0.0), 1.0), self._text)
+
+    def finish(self) -> None:
+        """Show that nothing more comes."""
+        self.progress.show(math.inf, 1.0, self._text)
+        self.progress.end()
 
 
 @contextmanager
-def _recorder(demo: Demo, say: Callable[[str], None]) -> Iterator[Watch]:
+def _recorder(demo: Demo, say: Callable[[str], None], interrupted: list[int]) -> Iterator[Watch]:
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node("chromm_demo")
     try:
-        watch = Watch(node, demo, say)
+        watch = Watch(node, demo, say, interrupted)
         try:
             yield watch
         finally:
-            watch.recorder.close()
+            _close(watch.recorder)
     finally:
         node.destroy_node()
         rclpy.shutdown()
+
+
+def _close(recorder: Recorder) -> None:
+    try:
+        recorder.close()
+    except OSError as error:
+        raise FileError(f"the recording {recorder.path} cannot be completed: {error.strerror}: was it removed?") from error
 
 
 @contextmanager
@@ -193,12 +243,36 @@ def _program(module: str, remaps: list[str], parameters: list[str]) -> list[str]
 
 
 def _make_room(demo: Demo) -> None:
-    """Remove an earlier run's results, and nothing that is not one."""
-    if demo.results.exists():
-        if not (demo.results / "metadata.yaml").exists() and not any(demo.results.glob("*.mcap")):
-            raise FileError(f"{demo.results} exists and is no recording of an earlier run: move it away, or choose another --out")
-        shutil.rmtree(demo.results)
-    demo.out.mkdir(parents=True, exist_ok=True)
+    """Remove an earlier run's results and pictures, and nothing that is not one.
+
+    Raises:
+        FileError: if something else is in the way, or nothing can be written there.
+    """
+    try:
+        demo.out.mkdir(parents=True, exist_ok=True)
+        if demo.results.exists():
+            if not (demo.results / "metadata.yaml").exists() and not any(demo.results.glob("*.mcap")):
+                raise FileError(
+                    f"{demo.results} exists and is no recording of an earlier run: move it away, or choose another --out"
+                )
+            for name in ("scene", *_recorded_cameras(demo)):
+                (demo.out / f"{name}.png").unlink(missing_ok=True)
+            shutil.rmtree(demo.results)
+        demo.log.touch()
+    except OSError as error:
+        raise FileError(
+            f"{demo.out} cannot be used for the results ({error.strerror}): choose another folder by --out"
+        ) from error
+
+
+def _recorded_cameras(demo: Demo) -> set[str]:
+    """Cameras of an earlier run, by the topics of its recording; none where that is not whole."""
+    try:
+        with BagReader(demo.results) as bag:
+            parts = [topic.removeprefix(f"{demo.namespace}/").split("/") for topic in bag.topics]
+    except FileError:
+        return set()
+    return {words[1] for words in parts if words[0] == "cameras" and len(words) == 3}
 
 
 def _last_image_ns(demo: Demo) -> int:

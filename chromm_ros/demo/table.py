@@ -24,7 +24,11 @@ def _counts(results: Results) -> list[str]:
     return [
         *_row("images in", f"{results.images_in}", f"{len(last.cameras)} cameras: {', '.join(last.cameras)}"),
         *_row("frame-sets", f"{complete + partial}", f"{complete} complete, {partial} partial, {last.sets_dropped} dropped"),
-        *_row("windows run", f"{last.windows_run}", f"of {last.steps} sets; {last.windows_dropped} dropped for a newer one"),
+        *_row(
+            "windows run",
+            f"{last.windows_run}",
+            f"each of up to {last.steps} sets; {last.windows_dropped} dropped for a newer one",
+        ),
         *_row("windows failed", f"{last.windows_failed}", ""),
         *_row("people", f"{np.mean(people):.1f}", f"per window, {len(ids)} ids in all"),
         *_row("points", f"{np.mean([status.points for status in results.statuses]):.0f}", "per cloud"),

@@ -148,8 +148,7 @@ SIZES = {
 class ModelOptions(Settings):
     """What a user sets about the network."""
 
-    mode: str = setting("chromm", "which heads make the people", choices=("chromm",))
-    size: str = setting("nano", "size of the network when no checkpoint names it", choices=tuple(SIZES))
+    size: str = setting("nano", "size of the network; a checkpoint must have been trained with it", choices=tuple(SIZES))
     checkpoint: str = setting("", "file of trained weights; empty: untrained weights, for trying the machinery only")
     seed: int = setting(0, "seed of the untrained weights", at_least=0)
     device: str = setting("auto", "auto (a GPU where there is one), cpu or cuda:N")
@@ -165,13 +164,17 @@ class ModelOptions(Settings):
         default=False, doc="resize with Pillow, as upstream does to the last bit, instead of torch (up to ten times as fast)"
     )
     score_min: float = setting(0.3, "lowest score of a head that counts", at_least=0.0, at_most=1.0)
-    nms: int = setting(3, "side of the neighbourhood in which only the strongest head stays [patches]", at_least=1, at_most=9)
+    nms: int = setting(
+        3, "side of the neighbourhood in which only the strongest head stays: odd, 2 or 4 [patches]", at_least=1, at_most=9
+    )
     max_people: int = setting(16, "most people of one image, the strongest stay", at_least=1)
     cache_features: bool = setting(default=True, doc="keep the encoders' features of a frame while windows overlap")
     smplx_dir: str = setting("", "folder of the licensed SMPL-X files; empty: the free body")
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.nms not in {2, 4} and self.nms % 2 == 0:
+            raise ConfigError(f"nms is {self.nms}, expected an odd number, 2 or 4")
         if self.human_size % PATCH:
             raise ConfigError(f"human_size is {self.human_size}, expected a multiple of {PATCH}")
         if 0 < self.human_size < 8 * PATCH:

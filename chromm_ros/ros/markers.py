@@ -43,22 +43,28 @@ class MarkerHistory:
     """What a topic has shown, so that whoever left is deleted by name, and everything once at the start and in a new epoch."""
 
     def __init__(self) -> None:
-        self._epoch: int | None = None
-        self._shown: set[tuple[str, int]] = set()
+        self.reset()
 
     def reset(self) -> None:
         """Let the next array begin with DELETEALL."""
-        self._epoch = None
+        self._epoch: int | None = None
+        self._shown: set[tuple[str, int]] = set()
+        self._clean = False
+
+    def clear(self) -> None:
+        """Everything was deleted just now: the next array need not begin with it, whatever its epoch."""
+        self.reset()
+        self._clean = True
 
     def frame(self, epoch: int, markers: Sequence[MarkerData]) -> list[MarkerData]:
         """The array to publish: what must go, then `markers`."""
         now = {(marker.ns, marker.id) for marker in markers}
         assert len(now) == len(markers), "two markers have the same name"
         if epoch != self._epoch:
-            gone = [delete_all()]
+            gone = [] if self._clean else [delete_all()]
         else:
             gone = [MarkerData(ns, number, action=DELETE) for ns, number in sorted(self._shown - now)]
-        self._epoch, self._shown = epoch, now
+        self._epoch, self._shown, self._clean = epoch, now, False
         return [*gone, *markers]
 
 

@@ -152,11 +152,10 @@ class Outputs:
         return status
 
     def clear_markers(self, stamp_ns: int) -> None:
-        """Remove everything from the displays; the next arrays begin with DELETEALL too."""
+        """Remove everything from the displays; where nobody listens, the next array begins with it."""
         packed = pack_marker_array(Stamped(stamp_ns, self._config.world_frame), [markers.delete_all()])
         for topic, history in ((self._mesh, self._mesh_history), (self._skeleton, self._skeleton_history)):
-            topic.offer(lambda: packed)
-            history.reset()
+            history.clear() if topic.offer(lambda: packed) else history.reset()
 
     def destroy(self) -> None:
         """Remove all publishers."""
@@ -184,7 +183,7 @@ class Outputs:
         names = convert.frame_ids(window)
         for camera in (camera for camera in result.cameras if camera.present):
             frame_id = names.get(camera.name) or camera_frame(self._tf_config, camera.name)
-            self._send_camera(header, Stamped(header.stamp_ns, frame_id), camera)
+            self._send_camera(header, Stamped(camera.stamp_ns, frame_id), camera)  # of its image, to be paired with it
 
     def _send_camera(self, header: Stamped, optical: Stamped, camera: CameraEstimate) -> None:
         self._poses[camera.name].offer(lambda: convert.to_pose_stamped(header, camera))

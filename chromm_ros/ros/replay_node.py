@@ -75,6 +75,7 @@ class Replayer:
         self._publishers = self._make_publishers()
         self._clock = node.create_publisher(Clock, "/clock", QoSProfile(depth=1)) if config.clock else None
         self._acks: set[int] = set()
+        self._shift_ns: int | None = None
         if config.step:
             node.create_subscription(Header, config.ack_topic, self._on_ack, QoSProfile(depth=50))
         self.played: Counter[str] = Counter()
@@ -88,8 +89,8 @@ class Replayer:
         Raises:
             InputError: if nobody subscribes in time.
         """
-        began = time.monotonic()
         self._wait_for_subscribers()
+        began = time.monotonic()
         while not self._asked_to_end():
             self._play_in_step() if self._config.step else self._play_in_time()
             self._wait_for_delivery(_BETWEEN_ROUNDS_S if self._config.loop else _DELIVERY_S)
@@ -188,23 +189,34 @@ class Replayer:
                 self._wait_for_ack(min(stamps), max(stamps))
 
     def _wait_for_ack(self, first_ns: int, last_ns: int) -> None:
+        """Until a frame-set of these images was taken. The node may add a time offset to stamps; the first answer tells it."""
+
+        def taken() -> bool:
+            if self._shift_ns is None and self._acks:
+                early = min(self._acks)
+                self._shift_ns = 0 if first_ns <= early <= last_ns else early - first_ns
+            shift_ns, spread_ns = self._shift_ns or 0, last_ns - first_ns
+            return any(-spread_ns <= stamp_ns - shift_ns - first_ns <= 2 * spread_ns for stamp_ns in self._acks)
+
         end = time.monotonic() + self._config.step_timeout_s
-        while not self._asked_to_end() and not any(first_ns <= stamp_ns <= last_ns for stamp_ns in self._acks):
+        while not self._asked_to_end() and not taken():
             if time.monotonic() > end:
                 self.missed += 1
                 self._log.warning(
                     f"the node did not take the images of {first_ns / 1e9:.3f} s within {self._config.step_timeout_s:g} s; going on"
                 )
                 return
-            self._serve_until(time.monotonic() + 0.05, or_when=lambda: bool(self._acks))
+            self._serve_until(time.monotonic() + 0.05, or_when=taken)
 
     def _on_ack(self, header: Header) -> None:
         self._acks.add(header.stamp.sec * 1_000_000_000 + header.stamp.nanosec)
 
     def _serve_until(self, end: float, or_when: Callable[[], bool] = lambda: False) -> None:
-        """Serve our own callbacks until then."""
-        while (left := end - time.monotonic()) > 0 and not or_when():
+        """Serve our own callbacks until then, or until something has come true."""
+        while (left := end - time.monotonic()) > 0:
             self._executor.spin_once(timeout_sec=left)
+            if or_when():
+                return
 
     # Messages
 

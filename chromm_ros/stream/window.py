@@ -19,7 +19,7 @@ class WindowConfig(Settings):
     stride: int = setting(1, "frame-sets from one window to the next (S)", at_least=1, at_most=64, dynamic=True)
     min_length: int = setting(
         1,
-        "frame-sets of the first windows of an epoch, which grow up to `length`; at most `length`",
+        "frame-sets of the first windows of an epoch, which then grow up to `length`; no more than `length` is waited for",
         at_least=1,
         at_most=64,
         dynamic=True,

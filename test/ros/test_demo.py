@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +14,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from chromm_ros.data.bag import BagReader
+from chromm_ros.demo.main import rig_frame
 
 CLIP = Path(__file__).resolve().parents[1] / "data" / "pose2sim_clip"
 CAMERAS = ("cam01", "cam02", "cam03", "cam04")
@@ -78,6 +81,58 @@ def test_a_mistake_ends_in_one_sentence(arguments: list[str], sentence: str, tmp
     assert done.returncode == 1
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = demo("--out", "file/out", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "choose another folder by --out" in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_signal_ends_it_with_its_children_and_a_second_one_is_refused(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "chromm_ros", "demo", "--out", str(tmp_path / "first")]
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert first.stdout is not None
+    while "starting the node" not in first.stdout.readline():
+        pass
+    time.sleep(2.0)
+    children = subprocess.run(["pgrep", "-P", str(first.pid)], capture_output=True, text=True, check=True).stdout.split()
+    second = demo("--out", "second", cwd=tmp_path)
+    assert second.returncode == 1 and "runs in ROS_DOMAIN_ID" in second.stderr
+    first.terminate()
+    assert first.wait(30) == 130
+    assert children and not any(Path(f"/proc/{child}").exists() for child in children)
+
+
+@pytest.mark.parametrize(("frame", "root"), [("left_optical", ""), ("cam", "base")])
+def test_a_rig_is_known_only_where_tf_reaches_the_cameras(tmp_path: Path, frame: str, root: str) -> None:
+    store = get_typestore(Stores.ROS2_JAZZY)
+    kinds, stamp = store.types, store.types["builtin_interfaces/msg/Time"](sec=1, nanosec=0)
+
+    def header(name: str) -> Any:
+        return kinds["std_msgs/msg/Header"](stamp=stamp, frame_id=name)
+
+    still = kinds["geometry_msgs/msg/Transform"](
+        translation=kinds["geometry_msgs/msg/Vector3"](x=0.0, y=0.0, z=0.0),
+        rotation=kinds["geometry_msgs/msg/Quaternion"](x=0.0, y=0.0, z=0.0, w=1.0),
+    )
+    edges = [("base", "mast"), ("mast", "cam")]
+    tree = [
+        kinds["geometry_msgs/msg/TransformStamped"](header=header(parent), child_frame_id=child, transform=still)
+        for parent, child in edges
+    ]
+    image = kinds["sensor_msgs/msg/CompressedImage"](header=header(frame), format="png", data=np.zeros(4, np.uint8))
+    messages = {
+        "/tf_static": ("tf2_msgs/msg/TFMessage", kinds["tf2_msgs/msg/TFMessage"](transforms=tree)),
+        "/left/image_raw/compressed": ("sensor_msgs/msg/CompressedImage", image),
+    }
+    with Writer(tmp_path / "bag", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        for topic, (kind, message) in messages.items():
+            connection = writer.add_connection(topic, kind, typestore=store)
+            writer.write(connection, 1_000_000_000, store.serialize_cdr(message, kind))
+    with BagReader(tmp_path / "bag") as bag:
+        assert rig_frame(bag, bag.camera_topics()) == root
 
 
 def test_a_bag_without_images_is_told_apart(tmp_path: Path) -> None:

@@ -197,7 +197,7 @@ def test_whoever_leaves_is_deleted_and_a_new_epoch_starts_clean(stage: Callable[
         [clear, ("mesh", 2, new), ("mesh", 3, new)],
         [("mesh", 2, gone), ("mesh", 3, gone)],
         [clear],
-        [clear, ("mesh", 3, new)],
+        [("mesh", 3, new)],
     ]
     assert actions(of(heard, "markers/skeleton")[1]) == [
         ("label", 1, gone),

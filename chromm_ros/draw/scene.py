@@ -101,6 +101,7 @@ def _extent(
 
 def _draw_body(axes: object, body: DrawnBody, across: int, up: int, away: int) -> None:
     from matplotlib.collections import PolyCollection
+    from matplotlib.patheffects import withStroke
 
     corners = body.vertices[body.faces]  # (M, 3 corners, 3)
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -113,8 +114,9 @@ def _draw_body(axes: object, body: DrawnBody, across: int, up: int, away: int) -
         list(corners[order][..., [across, up]]), facecolors=shade[:, None] * np.array(body.color) / 255.0, edgecolors="none"
     )
     axes.add_collection(faces)  # type: ignore[attr-defined]  # matplotlib carries no types here
-    place = tuple(body.vertices[np.argmax(body.vertices[:, up])][[across, up]])
-    axes.annotate(body.label, place, xytext=(0, 3), textcoords="offset points", fontsize=9, weight="bold")  # type: ignore[attr-defined]
+    place = body.vertices.mean(0)[[across, up]]
+    outline = [withStroke(linewidth=2.5, foreground="white")]
+    axes.annotate(body.label, tuple(place), ha="center", va="center", fontsize=9, weight="bold", path_effects=outline)  # type: ignore[attr-defined]
 
 
 def _draw_camera(axes: object, camera: DrawnCamera, across: int, up: int, size_m: float) -> None:

@@ -25,7 +25,7 @@ def wheel_variables() -> dict[str, str]:
     site = Path(subprocess.check_output([VENV_PYTHON, "-c", code], text=True).strip())
     prefixes = [INSTALL, VENV]
     folders = {
-        "PATH": [VENV / "bin"],
+        "PATH": [VENV / "bin", INSTALL / "lib" / "chromm_ros"],
         "PYTHONPATH": [ROOT, INSTALL / site.relative_to(VENV)],
         "AMENT_PREFIX_PATH": prefixes,
         "CMAKE_PREFIX_PATH": prefixes,

@@ -15,6 +15,8 @@ from chromm_ros.ros.rectify import Rectifier
 
 HOLD_NS = 1_000_000_000
 """How long the first images wait for the first CameraInfo where somebody publishes one."""
+HOLD_MAX = 30
+"""How many images may wait for it."""
 
 
 @dataclass
@@ -24,7 +26,7 @@ class CameraInput:
     name: str
     """Name of the camera."""
     say: Callable[[str, str], None]
-    """Called as `say(kind, sentence)` about a refused image or calibration; `kind` (`image`, `calibration`) is for throttling."""
+    """Called as `say(kind, sentence)` about a refused image or calibration; `kind` (`image`, `calibration`, `hold`) is for throttling."""
     rectify: bool = True
     """Whether unrectified images of a distorted lens are rectified."""
     offset_ns: int = 0
@@ -44,7 +46,8 @@ class CameraInput:
     _info_key: tuple[Any, ...] | None = None
     _rectifier: Rectifier | None = None
     _size: tuple[int, int] | None = None
-    _held: deque[tuple[int, Any]] = field(default_factory=lambda: deque(maxlen=30))
+    _held: deque[Any] = field(default_factory=deque)
+    _held_since_ns: int = 0
 
     def on_info(self, message: Any) -> list[Frame]:
         """Take a sensor_msgs/CameraInfo; returns the frames that waited for the first one."""
@@ -72,8 +75,8 @@ class CameraInput:
         """
         self.received += 1
         if self._info is None and self.expects_info and self._waits:
-            self._held.append((now_ns, message))
-            if now_ns - self._held[0][0] < HOLD_NS:
+            self._hold(message, now_ns)
+            if now_ns - self._held_since_ns < HOLD_NS:
                 return []
             self._waits = False
             self.say(
@@ -82,14 +85,21 @@ class CameraInput:
             return self._release()
         return self._frames(message)
 
-    def forget(self) -> None:
-        """Drop what waits and what was learnt of the calibration, for a new activation."""
+    def _hold(self, message: Any, now_ns: int) -> None:
+        if not self._held:
+            self._held_since_ns = now_ns
+        if len(self._held) == HOLD_MAX:
+            self._held.popleft()
+            self.refused += 1
+            self.say("hold", f"{self.name}: more than {HOLD_MAX} images wait for the first camera_info, the oldest are dropped")
+        self._held.append(message)
+
+    def drop_held(self) -> None:
+        """Drop the images that wait for the calibration: they belong to an epoch that is over."""
         self._held.clear()
-        self._waits = True
-        self._info = self._info_key = self._size = self.calibration = self._rectifier = None
 
     def _release(self) -> list[Frame]:
-        messages = [message for _, message in self._held]
+        messages = list(self._held)
         self._held.clear()
         return [frame for message in messages for frame in self._frames(message)]
 
@@ -111,7 +121,7 @@ class CameraInput:
             stamp_ns=stamp_ns + self.offset_ns if stamp_ns else 0,  # 0 says "not stamped" and must stay so
             image=image,
             intrinsics=intrinsics,
-            frame_id=message.header.frame_id,
+            frame_id=message.header.frame_id.lstrip("/"),  # ROS 1 wrote a slash, tf2 refuses it
         )
 
     def _calibrated(self, image: Rgb) -> tuple[Rgb, Any]:

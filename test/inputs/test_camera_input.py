@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from chromm_ros.ros.inputs import HOLD_NS, CameraInput
+from chromm_ros.ros.inputs import HOLD_MAX, HOLD_NS, CameraInput
 
 K = [100.0, 0, 31.5, 0, 100.0, 23.5, 0, 0, 1]
 
@@ -67,6 +67,29 @@ def test_a_calibration_that_does_not_come_is_not_waited_for_for_ever() -> None:
     assert "no camera_info" in said[0]
     eye.expects_info = True  # the next look at the graph says so again
     assert len(eye.on_image(image(3 * 10**9), HOLD_NS + 1)) == 1
+
+
+def test_a_fast_camera_does_not_wait_for_ever_and_its_drops_are_counted() -> None:
+    eye, said = camera(expects_info=True)
+    frames = [frame for index in range(101) for frame in eye.on_image(image(10**9 + index), index * HOLD_NS // 100)]
+    assert [frame.stamp_ns for frame in frames] == [10**9 + index for index in range(101 - HOLD_MAX, 101)]
+    assert (eye.received, eye.refused) == (101, 101 - HOLD_MAX)
+    assert "the oldest are dropped" in said[0]
+
+
+def test_images_that_wait_do_not_outlive_their_epoch() -> None:
+    eye, _ = camera(expects_info=True)
+    assert eye.on_image(image(10**9), 0) == []
+    eye.drop_held()
+    assert eye.on_info(info()) == []
+    assert len(eye.on_image(image(2 * 10**9), 10)) == 1
+
+
+def test_the_slash_of_ros_1_is_no_part_of_a_frame() -> None:
+    message = image()
+    message.header.frame_id = "/eye"
+    (frame,) = camera()[0].on_image(message, 0)
+    assert frame.frame_id == "eye"
 
 
 def test_a_changed_calibration_is_used_and_announced() -> None:

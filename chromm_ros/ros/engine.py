@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -21,6 +22,16 @@ from chromm_ros.stream.worker import Worker, WorkerCounters
 
 if TYPE_CHECKING:
     from chromm_ros.pipeline import Pipeline
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the worker gets."""
+
+    window: Window
+    """To be run."""
+    sets: SetCounters
+    """Frame-sets of its epoch when it was made."""
 
 
 class Engine:
@@ -47,24 +58,39 @@ class Engine:
             rig_frame=rig.frame if rig.source == "tf" else "",
         )
         self.latencies = Latencies()
-        self.sets = SetCounters()
-        """Frame-sets of the epoch, kept current by whoever feeds the worker."""
-        self._worker: Worker[Reconstruction] | None = None
+        self._worker: Worker[Job, Reconstruction] | None = None
+        self._epoch = 0
+        self._gpu_mb = 0.0
         self._started_ns = 0
         self._publishing = threading.Lock()
         """Held while messages leave, so that displays are not cleared in the middle of a result."""
         self._silent = True
 
     def warm_up(self, settings: NodeSettings) -> None:
-        """Run the network once with the shapes of a full window, so that the first one does not pay for it."""
-        self.pipeline.warm_up(len(settings.cameras))
+        """Run the network once with the shapes of a full window, so that the first one does not pay for it.
 
-    def start(self, settings: NodeSettings) -> Worker[Reconstruction]:
-        """A running worker."""
+        In the caller's thread: there is no worker yet, so that two threads never use torch at once.
+        """
+        assert self._worker is None
+        self.pipeline.warm_up(len(settings.cameras))
+        self._gpu_mb = self.pipeline.predictor.gpu_mb()
+
+    def start(self, settings: NodeSettings) -> None:
+        """Start the worker."""
         self._worker = Worker(self._run, self._publish, self._report, settings.chromm.worker)
         self._worker.start()
         self.speak()
-        return self._worker
+
+    def submit(self, window: Window, sets: SetCounters) -> bool:
+        """Hand over a window, and what became of the frame-sets of its epoch so far; returns whether it was taken."""
+        return self._worker is not None and self._worker.submit(Job(window, sets))
+
+    def forget_before(self, epoch: int) -> None:
+        """Drop the windows of older epochs that wait, and the result of the one that runs; they are counted as dropped."""
+        with self._publishing:
+            self._epoch = epoch
+        if self._worker is not None:
+            self._worker.clear()
 
     def stop(self) -> None:
         """Clear the displays and end the worker after the window that it runs."""
@@ -107,7 +133,7 @@ class Engine:
         """Entries of /diagnostics about the model, the device and the windows."""
         predictor, counters = self.pipeline.predictor, self.counters
         windows = {"windows_run": counters.run, "windows_dropped": counters.dropped, "windows_failed": counters.failed}
-        gpu = status("gpu", OK, predictor.device, device=predictor.device, memory_mb=float(predictor.gpu_mb()))
+        gpu = status("gpu", OK, predictor.device, device=predictor.device, memory_mb=float(self._gpu_mb))
         model = model_status(predictor.weights, predictor.device)
         return [self.latencies.status(settings.node.diagnostics, **windows), gpu, model]
 
@@ -116,12 +142,14 @@ class Engine:
         """Whether the weights were drawn, not learnt."""
         return bool(self.pipeline.predictor.weights == UNTRAINED)
 
-    def _run(self, window: Window) -> Reconstruction:
+    def _run(self, job: Job) -> Reconstruction:
         self._started_ns = time.monotonic_ns()
-        return self.pipeline(window)
+        result = self.pipeline(job.window)
+        self._gpu_mb = self.pipeline.predictor.gpu_mb()
+        return result
 
-    def _publish(self, window: Window, result: Reconstruction) -> None:
-        counters, sets, predictor = self.counters, self.sets, self.pipeline.predictor
+    def _publish(self, job: Job, result: Reconstruction) -> bool:
+        counters, sets, predictor = self.counters, job.sets, self.pipeline.predictor
         account = Account(
             started_ns=self._started_ns,
             sets_complete=sets.complete,
@@ -130,18 +158,20 @@ class Engine:
             windows_run=counters.run + 1,
             windows_dropped=counters.dropped,
             windows_failed=counters.failed,
-            gpu_mb=predictor.gpu_mb(),
+            gpu_mb=self._gpu_mb,
             device=predictor.device,
             weights=predictor.weights,
         )
         with self._publishing:
-            if not self._silent:
-                self.latencies.see(self.outputs.publish(result, window, account))
+            if self._silent or job.window.epoch < self._epoch:
+                return False
+            self.latencies.see(self.outputs.publish(result, job.window, account))
+            return True
 
-    def _report(self, window: Window, error: Exception) -> None:
+    def _report(self, job: Job, error: Exception) -> None:
         reason = str(error) if isinstance(error, ChrommError) else f"{type(error).__name__}: {error}"
         self.latencies.failure = (time.monotonic(), reason)
         log = self._node.get_logger()
-        log.error(f"window {window.index} failed and the next one runs: {reason}", throttle_duration_sec=5.0)
+        log.error(f"window {job.window.index} failed and the next one runs: {reason}", throttle_duration_sec=5.0)
         if not isinstance(error, ChrommError):
             log.debug("".join(traceback.format_exception(error)))

@@ -69,16 +69,27 @@ class Intake:
         window: SlidingWindow,
         on_set: Callable[[FrameSet], None],
         on_window: Callable[[Window], object],
+        on_reset: Callable[[int], None],
         say: Say,
     ) -> None:
-        """Nothing is subscribed to before the first `look`."""
+        """No image is subscribed to before the first `look`.
+
+        Args:
+            node: that subscribes.
+            settings: of the node.
+            sync: puts the cameras in step.
+            window: gathers frame-sets.
+            on_set: called with each frame-set, after its window.
+            on_window: called with each window.
+            on_reset: called with the new epoch after a reset, of which nothing older should be seen.
+            say: called as `say(kind, sentence)` about what is wrong.
+        """
         self.sync, self.window = sync, window
         self.enabled = True
         """Whether images are used; otherwise they are not even decoded."""
         self._begun_ns = self._last_set_ns = time.monotonic_ns()
-        self._on_set, self._on_window = on_set, on_window
+        self._on_set, self._on_window, self._on_reset = on_set, on_window, on_reset
         config = settings.node
-        self._rig = Rig(node, config.rig.frame) if config.rig.source == "tf" else None
         self._watches = {name: Watch() for name in sync.cameras}
         self._marks = {name: deque([(0, 0, 0)], maxlen=10) for name in sync.cameras}
         self._inputs: dict[str, CameraInput] = {}
@@ -88,6 +99,8 @@ class Intake:
             topics = self._topics[name] = CameraTopics(node, name, camera, config.qos, on_image, on_info, say)
             offset_ns = round(camera.time_offset_s * 1e9)
             self._inputs[name] = CameraInput(name, say, rectify=config.rectify == "auto", offset_ns=offset_ns, topic=topics.base)
+        self._epoch = sync.epoch
+        self._rig = Rig(node, config.rig.frame) if config.rig.source == "tf" else None  # last: it listens from now on
 
     def look(self) -> None:
         """Follow the graph: subscribe where a publisher has come, match where one has changed."""
@@ -99,9 +112,13 @@ class Intake:
         self._take(self.sync.expire(time.monotonic_ns()))
 
     def reset(self) -> None:
-        """Start a new epoch."""
+        """Start a new epoch; nothing that waits anywhere gets into it."""
+        for source in self._inputs.values():
+            source.drop_held()
         self.sync.reset()
         self.window.reset()
+        self._follow(self.sync.epoch)
+        self._on_reset(self.sync.epoch)
 
     def enable(self, *, on: bool) -> None:
         """Use images or leave them; either way a new epoch begins."""
@@ -186,9 +203,17 @@ class Intake:
     def _push(self, frames: list[Frame], now_ns: int) -> None:
         for frame in frames:
             self._take(self.sync.push(frame, now_ns))
+            self._follow(self.sync.epoch)
+
+    def _follow(self, epoch: int) -> None:
+        """Have TF forget the old epoch, whether a reset ended it or stamps that jumped back."""
+        if epoch != self._epoch and self._rig is not None:
+            self._rig.reset()
+        self._epoch = epoch
 
     def _take(self, frame_sets: list[FrameSet]) -> None:
         for frame_set in frame_sets:
+            self._follow(frame_set.epoch)
             self._last_set_ns = time.monotonic_ns()
             window = self.window.push(self._rig.posed(frame_set) if self._rig is not None else frame_set)
             if window is not None:

@@ -123,14 +123,16 @@ class ChrommNode(LifecycleNode):  # type: ignore[misc]  # rclpy carries no types
     def on_activate(self, _state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and start the worker."""
         assert self._engine is not None
-        worker = self._engine.start(self.parameters.settings)
+        engine = self._engine
+        engine.start(self.parameters.settings)
         self._intake = Intake(
             self,
             self.parameters.settings,
             self._sync,
             self._window,
             on_set=self._on_set,
-            on_window=worker.submit,
+            on_window=lambda window: engine.submit(window, self._sync.epoch_sets),
+            on_reset=engine.forget_before,
             say=self._voice.say,
         )
         self._intake.look()
@@ -195,8 +197,6 @@ class ChrommNode(LifecycleNode):  # type: ignore[misc]  # rclpy carries no types
     # What comes in
 
     def _on_set(self, frame_set: FrameSet) -> None:
-        if self._engine is not None:
-            self._engine.sets = self._sync.epoch_sets
         frame = self.parameters.settings.node.output.world_frame
         self._frame_sets.publish(Header(stamp=to_time(frame_set.stamp_ns), frame_id=frame))
 

@@ -28,11 +28,16 @@ class Rig:
         self.missing: Counter[str] = Counter()
         """Images whose pose was not known, by camera."""
         self.reason = ""
-        """Why the last one was not known, in TF's words."""
+        """Why a pose of the last frame-set was not known, in TF's words; empty where all were."""
 
     def posed(self, frame_set: FrameSet) -> FrameSet:
         """The same frame-set, its frames with the poses that TF knows."""
+        self.reason = ""
         return replace(frame_set, frames=tuple(frame and self._posed(frame) for frame in frame_set.frames))
+
+    def reset(self) -> None:
+        """Forget what moved before time jumped back: TF would call everything after the jump old. What is static stays."""
+        self._buffer.clear()
 
     def close(self) -> None:
         """Stop listening."""

@@ -45,6 +45,8 @@ class Voice:
         """Explain what is wrong with the stream, if something is."""
         if intake.sync.warning:
             self.say("sync", intake.sync.warning)
+        if intake.pose_trouble:
+            self.say("rig", f"poses of cameras are not known, so that they are estimated: {intake.pose_trouble}")
         silent = intake.silent_s
         if silent <= settings.node.diagnostics.silence_s or time.monotonic() < self._table_after_s:
             return

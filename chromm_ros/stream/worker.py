@@ -1,4 +1,4 @@
-"""The one thread that runs windows: it owns whatever `process` touches, torch above all."""
+"""The one thread that runs windows: while it lives, only it touches what `process` touches, torch above all."""
 
 import threading
 from collections import deque
@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from chromm_ros.records import Window
 from chromm_ros.settings import Settings, setting
 
+W = TypeVar("W")
 R = TypeVar("R")
 
 
@@ -31,12 +31,12 @@ class WorkerCounters:
     run: int = 0
     """Windows that gave a result."""
     dropped: int = 0
-    """Windows that were replaced by a newer one, or still waited at the stop."""
+    """Windows that were replaced by a newer one, cleared, still waited at the stop, or whose result came too late."""
     failed: int = 0
     """Windows that ended in an error."""
 
 
-class Worker(Generic[R]):
+class Worker(Generic[W, R]):
     """Runs windows one after the other in a thread of its own.
 
     `process`, `on_result` and `on_error` are called in that thread and without a lock, so they may call `submit` or `stop`.
@@ -46,9 +46,9 @@ class Worker(Generic[R]):
 
     def __init__(
         self,
-        process: Callable[[Window], R],
-        on_result: Callable[[Window, R], None],
-        on_error: Callable[[Window, Exception], None],
+        process: Callable[[W], R],
+        on_result: Callable[[W, R], bool],
+        on_error: Callable[[W, Exception], None],
         config: WorkerConfig,
         name: str = "chromm-worker",
     ) -> None:
@@ -56,14 +56,14 @@ class Worker(Generic[R]):
 
         Args:
             process: turns a window into a result; may take long.
-            on_result: gets the window and its result.
+            on_result: gets the window and its result; returns whether it was still wanted, else the window counts as dropped.
             on_error: gets the window that failed and the exception.
             config: see `WorkerConfig`.
             name: name of the thread.
         """
         self._process, self._on_result, self._on_error = process, on_result, on_error
         self._config = config
-        self._waiting: deque[Window] = deque()
+        self._waiting: deque[W] = deque()
         self._changed = threading.Condition()
         self._stopping = False
         self._busy = False
@@ -74,7 +74,7 @@ class Worker(Generic[R]):
         """Start the thread, once in the life of a worker."""
         self._thread.start()
 
-    def submit(self, window: Window, timeout_s: float | None = None) -> bool:
+    def submit(self, window: W, timeout_s: float | None = None) -> bool:
         """Hand over a window.
 
         With the policy `newest` this returns at once. With `all` it blocks while the queue is full, until there is room, the
@@ -96,6 +96,13 @@ class Worker(Generic[R]):
                 self._dropped += 1
             self._changed.notify_all()
             return True
+
+    def clear(self) -> None:
+        """Drop what waits; what runs goes on."""
+        with self._changed:
+            self._dropped += len(self._waiting)
+            self._waiting.clear()
+            self._changed.notify_all()
 
     def stop(self) -> None:
         """Ask the thread to end after the window that it runs; what waits is dropped. Does not block."""
@@ -137,7 +144,7 @@ class Worker(Generic[R]):
         finally:
             self.stop()
 
-    def _next(self) -> Window | None:
+    def _next(self) -> W | None:
         """The next window, marked as running; None when it is time to end."""
         with self._changed:
             self._busy = False
@@ -150,16 +157,17 @@ class Worker(Generic[R]):
             self._changed.notify_all()
             return window
 
-    def _run_one(self, window: Window) -> None:
+    def _run_one(self, window: W) -> None:
         try:
-            self._on_result(window, self._process(window))
+            wanted = self._on_result(window, self._process(window))
         except Exception as error:  # noqa: BLE001  whatever goes wrong in one window is reported, and the next one runs
             self._count(failed=1)
             self._on_error(window, error)
         else:
-            self._count(run=1)
+            self._count(run=int(wanted), dropped=int(not wanted))
 
-    def _count(self, run: int = 0, failed: int = 0) -> None:
+    def _count(self, run: int = 0, dropped: int = 0, failed: int = 0) -> None:
         with self._changed:
             self._run += run
+            self._dropped += dropped
             self._failed += failed

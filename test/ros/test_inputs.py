@@ -11,15 +11,19 @@ import tf2_ros
 from geometry_msgs.msg import TransformStamped
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from chromm_ros.errors import InputError
-from chromm_ros.records import Frame, FrameSet
+from chromm_ros.records import Frame, FrameSet, Window
 from chromm_ros.ros.images import rgb_from_compressed, rgb_from_image
 from chromm_ros.ros.inputs import CameraInput
-from chromm_ros.ros.options import CameraConfig, QosConfig
+from chromm_ros.ros.intake import Intake
+from chromm_ros.ros.options import CameraConfig, QosConfig, parse
 from chromm_ros.ros.rig import Rig
 from chromm_ros.ros.subscriptions import CameraTopics
+from chromm_ros.stream.sync import FrameSync
+from chromm_ros.stream.window import SlidingWindow
 
 
 @pytest.fixture
@@ -97,7 +101,8 @@ def test_poses_come_from_tf_at_the_stamp_of_the_image(make_node: Callable[..., N
     def send(second: int, x: float) -> None:
         moving = TransformStamped(child_frame_id="eye")
         moving.header.frame_id, moving.header.stamp.sec = "map", second
-        moving.transform.translation.x, moving.transform.rotation.z, moving.transform.rotation.w = x, np.sqrt(0.5), np.sqrt(0.5)
+        moving.transform.translation.x, moving.transform.translation.y, moving.transform.translation.z = x, 2.0, 3.0
+        moving.transform.rotation.z = moving.transform.rotation.w = np.sqrt(0.5)
         broadcaster.sendTransform(moving)
 
     known = Frame("left", 10_500_000_000, np.zeros((2, 2, 3), np.uint8), frame_id="eye")
@@ -111,11 +116,66 @@ def test_poses_come_from_tf_at_the_stamp_of_the_image(make_node: Callable[..., N
         executor.spin_once(timeout_sec=0.05)
         posed = rig.posed(frame_set)
     left, right, absent = posed.frames
-    expected = [[0, -1, 0, 1.5], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+    assert "nowhere" in rig.reason
+    expected = [[0, -1, 0, 1.5], [1, 0, 0, 2], [0, 0, 1, 3], [0, 0, 0, 1]]
     np.testing.assert_allclose(left.world_from_cam, expected, atol=1e-6)
     assert right.world_from_cam is None
     assert rig.missing["right"] > 0
-    assert "nowhere" in rig.reason
     assert absent is None
+    rig.posed(replace(frame_set, frames=(known,)))
+    assert not rig.reason, "all is well again"
     rig.close()
+    executor.shutdown()
+
+
+def turned(parent: str, child: str, second: int, xyz: tuple[float, float, float], vector: tuple[float, ...]) -> TransformStamped:
+    edge = TransformStamped(child_frame_id=child)
+    edge.header.frame_id, edge.header.stamp.sec = parent, second
+    t, q = edge.transform.translation, edge.transform.rotation
+    t.x, t.y, t.z = xyz
+    q.x, q.y, q.z, q.w = Rotation.from_rotvec(vector).as_quat().tolist()
+    return edge
+
+
+def test_poses_survive_a_recording_that_loops(make_node: Callable[..., Node]) -> None:
+    """Static above moving above the camera; after the jump back TF calls the moving one old, unless it forgets."""
+    node = make_node()
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+    settings = parse({"cameras": ["left"], "rig.source": "tf", "window.length": 1})
+    windows: list[Window] = []
+    sync, sliding = FrameSync(("left",), settings.chromm.sync), SlidingWindow(("left",), settings.chromm.window)
+    intake = Intake(node, settings, sync, sliding, lambda _: None, windows.append, lambda _: None, lambda *_: None)
+    publisher = node.create_publisher(Image, "left/image_raw", 5)
+    moving, static = tf2_ros.TransformBroadcaster(node), tf2_ros.StaticTransformBroadcaster(node)
+    static.sendTransform(turned("map", "base", 0, (1.0, 2.0, 3.0), (0.0, 0.0, 0.7)))
+    up = np.eye(4)
+    up[:3, :3], up[:3, 3] = Rotation.from_rotvec((0.0, 0.0, 0.7)).as_matrix(), (1.0, 2.0, 3.0)
+    seen = np.eye(4)
+    seen[:3, :3], seen[:3, 3] = Rotation.from_rotvec((0.3, -0.2, 0.5)).as_matrix(), (4.0, 5.0, 6.0)
+
+    def found(first: int) -> bool:
+        """Whether a window of this stretch of time gets the pose; images and transforms come second by second."""
+        for second in range(first, first + 40):
+            moving.sendTransform(turned("base", "eye", second, (4.0, 5.0, 6.0), (0.3, -0.2, 0.5)))
+            message = image()
+            message.header.stamp.sec = second
+            for _ in range(10):
+                executor.spin_once(timeout_sec=0.01)
+            publisher.publish(message)
+            for _ in range(10):
+                executor.spin_once(timeout_sec=0.01)
+            intake.look()
+            frame = windows[-1].sets[-1].frames[0] if windows else None
+            if frame is not None and frame.stamp_ns == second * 10**9 and frame.world_from_cam is not None:
+                np.testing.assert_allclose(frame.world_from_cam, up @ seen, atol=1e-6)
+                return True
+        return False
+
+    assert found(1000)
+    assert found(100), "stamps jumped back, nobody asked for a reset"
+    assert windows[-1].epoch == 1
+    intake.reset()
+    assert found(50), "a reset before the jump"
+    intake.close()
     executor.shutdown()

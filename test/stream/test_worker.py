@@ -33,9 +33,10 @@ class Stage:
             raise ValueError(f"window {w.index}")
         return w.index
 
-    def result(self, w: Window, value: int) -> None:
+    def result(self, w: Window, value: int) -> bool:
         assert w.index == value
         self.results.append(value)
+        return w.index % 10 != 9
 
     def error(self, w: Window, error: Exception) -> None:
         self.errors.append((w.index, str(error)))
@@ -47,7 +48,7 @@ class Stage:
 
 
 @contextmanager
-def running(stage: Stage, config: WorkerConfig) -> Iterator[Worker[int]]:
+def running(stage: Stage, config: WorkerConfig) -> Iterator[Worker[Window, int]]:
     worker = Worker(stage.process, stage.result, stage.error, config, name="stub")
     worker.start()
     try:
@@ -72,6 +73,29 @@ def test_newest_window_wins_and_drops_are_counted() -> None:
         assert worker.wait_idle(LONG_S)
         assert stage.results == [0, 3]
         assert (worker.counters.run, worker.counters.dropped, worker.counters.failed) == (2, 2, 0)
+
+
+def test_a_result_that_nobody_wants_any_more_counts_as_dropped() -> None:
+    stage = Stage()
+    stage.free()
+    with running(stage, WorkerConfig(policy="all")) as worker:
+        assert all(worker.submit(window(k)) for k in (1, 9, 2))
+        assert worker.wait_idle(LONG_S)
+        assert (worker.counters.run, worker.counters.dropped) == (2, 1)
+
+
+def test_clear_drops_what_waits_and_lets_what_runs_go_on() -> None:
+    stage = Stage()
+    with running(stage, WorkerConfig(queue=3)) as worker:
+        worker.submit(window(0))
+        entered(stage)
+        assert all(worker.submit(window(k)) for k in (1, 2))
+        worker.clear()
+        assert worker.submit(window(3))
+        stage.free()
+        assert worker.wait_idle(LONG_S)
+        assert stage.results == [0, 3]
+        assert (worker.counters.run, worker.counters.dropped) == (2, 2)
 
 
 def test_longer_queue_keeps_the_newest_in_order() -> None:
@@ -116,7 +140,7 @@ def test_a_failing_consumer_is_reported_too() -> None:
     stage = Stage()
     stage.free()
 
-    def refuse(w: Window, _: int) -> None:
+    def refuse(w: Window, _: int) -> bool:
         raise RuntimeError(f"cannot publish {w.index}")
 
     worker = Worker(stage.process, refuse, stage.error, WorkerConfig(policy="all"))
@@ -129,7 +153,7 @@ def test_a_failing_consumer_is_reported_too() -> None:
     assert [text for _, text in stage.errors] == ["cannot publish 1", "cannot publish 2"]
 
 
-def blocked_submit(worker: Worker[int], w: Window) -> tuple[threading.Thread, list[bool]]:
+def blocked_submit(worker: Worker[Window, int], w: Window) -> tuple[threading.Thread, list[bool]]:
     answers: list[bool] = []
     thread = threading.Thread(target=lambda: answers.append(worker.submit(w)), daemon=True)
     thread.start()
@@ -158,14 +182,15 @@ def test_stop_frees_a_blocked_submitter() -> None:
 @pytest.mark.parametrize("policy", ["newest", "all"])
 def test_callbacks_may_submit_and_stop(policy: str) -> None:
     done: list[int] = []
-    workers: list[Worker[int]] = []
+    workers: list[Worker[Window, int]] = []
 
-    def result(w: Window, _: int) -> None:
+    def result(w: Window, _: int) -> bool:
         done.append(w.index)
         if w.index < 3:
             assert workers[0].submit(window(w.index + 1))
         else:
             workers[0].stop()
+        return True
 
     workers.append(Worker(lambda w: w.index, result, lambda *_: None, WorkerConfig(policy=policy)))
     workers[0].start()
@@ -182,7 +207,7 @@ def test_a_dead_thread_does_not_block_anybody() -> None:
     def fail(_: Window) -> int:
         raise ValueError("window")
 
-    worker: Worker[int] = Worker(fail, lambda *_: None, slip, WorkerConfig(policy="all"))
+    worker: Worker[Window, int] = Worker(fail, lambda *_: True, slip, WorkerConfig(policy="all"))
     worker.start()
     assert worker.submit(window(0))
     assert worker.join(LONG_S)
@@ -193,7 +218,7 @@ def test_a_dead_thread_does_not_block_anybody() -> None:
 def test_the_thread_has_its_name_and_is_not_the_callers() -> None:
     seen: list[str] = []
     note: Callable[[Window], None] = lambda _: seen.append(threading.current_thread().name)  # noqa: E731  typed on one line
-    worker = Worker(note, lambda *_: None, lambda *_: None, WorkerConfig())
+    worker = Worker(note, lambda *_: True, lambda *_: None, WorkerConfig())
     worker.start()
     worker.submit(window(0))
     assert worker.wait_idle(LONG_S)
@@ -203,7 +228,7 @@ def test_the_thread_has_its_name_and_is_not_the_callers() -> None:
 
 
 def test_stop_before_start_and_twice() -> None:
-    worker = Worker(lambda _: None, lambda *_: None, lambda *_: None, WorkerConfig())
+    worker = Worker(lambda _: None, lambda *_: True, lambda *_: None, WorkerConfig())
     worker.stop()
     worker.stop()
     assert worker.join(0)

@@ -12,6 +12,10 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any
 
+from rclpy.exceptions import InvalidTopicNameException
+from rclpy.expand_topic_name import expand_topic_name
+from rclpy.validate_full_topic_name import validate_full_topic_name
+
 from chromm_ros.config import ChrommConfig
 from chromm_ros.errors import ConfigError
 from chromm_ros.ros.outputs import OutputConfig
@@ -41,6 +45,11 @@ class RigConfig(Settings):
         "none", "tf: poses of the cameras are looked up in TF at the stamp of the images", choices=("none", "tf")
     )
     frame: str = setting("map", "TF frame in which the cameras' poses are asked for (with source: tf)")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.frame.startswith("/") or (self.source == "tf" and not self.frame):
+            raise ConfigError(f"rig.frame is '{self.frame}', expected the name of a TF frame, without a slash at its beginning")
 
 
 @dataclass(frozen=True)
@@ -136,7 +145,20 @@ def parse(values: Mapping[str, Any]) -> NodeSettings:
     anchor = settings.node.tf.anchor_camera
     if anchor and anchor not in cameras:
         raise ConfigError(f"tf.anchor_camera is '{anchor}', expected one of {', '.join(cameras)}")
+    for name, camera in settings.cameras.items():
+        _check_topic(f"{name}.image_topic", camera.image_topic)
+        _check_topic(f"{name}.info_topic", camera.info_topic)
     return settings
+
+
+def _check_topic(name: str, topic: str) -> None:
+    """Whether ROS can make a topic of this; a name that it cannot would end an activation with a traceback."""
+    try:
+        if topic:
+            validate_full_topic_name(expand_topic_name(topic.removesuffix("/compressed") or "/", "node", "/ns"))
+    except (InvalidTopicNameException, ValueError) as error:
+        reason = str(error).partition("\n")[0].partition(", at /")[0].rstrip(":")  # without the place in rcl's source
+        raise ConfigError(f"{name} is '{topic}', expected the name of a topic: {reason}") from error
 
 
 def _camera_names(value: Any) -> tuple[str, ...]:

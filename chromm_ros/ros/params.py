@@ -15,8 +15,8 @@ from chromm_ros.settings import Item
 
 FOREIGN = ("use_sim_time", "start_type_description_service", "qos_overrides.")
 """Parameters that rclpy itself declares; a trailing dot stands for a whole group."""
-READ_ONLY = ("cameras", "autostart")
-"""What shapes the list of parameters, or is over once the node runs; the cameras' own parameters belong to it."""
+READ_ONLY = ("cameras", "autostart", "sync.policy", "diagnostics.period_s")
+"""What shapes the list of parameters, or is looked at once when the node starts; the cameras' own parameters belong to it."""
 
 
 class Parameters:

@@ -46,8 +46,8 @@ def test_every_setting_is_a_parameter_with_a_description(make_node: MakeNode) ->
         assert len(descriptor.description) > 5, item.name
         value = node.get_parameter(item.name).value
         assert value == (list(item.default) if isinstance(item.default, tuple) else item.default), item.name
-    assert node.describe_parameter("cameras").read_only
-    assert node.describe_parameter("left.image_topic").read_only
+    for name in ("cameras", "left.image_topic", "sync.policy", "diagnostics.period_s"):
+        assert node.describe_parameter(name).read_only, name
     assert not node.describe_parameter("window.length").read_only
     assert "one of match, best_effort, reliable" in node.describe_parameter("qos.reliability").additional_constraints
     (limits,) = node.describe_parameter("window.length").integer_range
@@ -67,12 +67,30 @@ def test_every_setting_is_a_parameter_with_a_description(make_node: MakeNode) ->
         ("cameras:=[1, 2]", "expected at least one name"),
         ("cameras:=[sync]", "a camera is called 'sync'"),
         ("cameras:=['a b']", "a camera is called 'a b'"),
+        ("left.image_topic:='bad topic'", "left.image_topic is 'bad topic', expected the name of a topic"),
+        ("left.info_topic:=a//b", "left.info_topic is 'a//b', expected the name of a topic"),
+        ("left.image_topic:='{nobody}/image'", "left.image_topic is '{nobody}/image', expected the name of a topic"),
+        ("left.image_topic:=/compressed", "left.image_topic is '/compressed', expected the name of a topic"),
+        ("rig.frame:=/map", "rig.frame is '/map', expected"),
     ],
 )
 def test_a_wrong_value_at_start_is_refused(make_node: MakeNode, override: str, sentence: str) -> None:
     node = make_node("cameras:=[left, right]", override)
     with pytest.raises(ConfigError, match=re.escape(sentence)):
         Parameters(node)
+
+
+def test_poses_from_tf_need_the_name_of_a_frame() -> None:
+    parse({"cameras": ["left"], "rig.frame": ""})
+    with pytest.raises(ConfigError, match=r"rig\.frame is '', expected the name of a TF frame"):
+        parse({"cameras": ["left"], "rig.source": "tf", "rig.frame": ""})
+
+
+@pytest.mark.parametrize(
+    "topic", ["", "image", "/a/image", "~/image", "{node}/image", "{ns}/image", "a/image/compressed", "/compressed2"]
+)
+def test_every_name_that_ros_takes_is_taken(topic: str) -> None:
+    assert parse({"cameras": ["left"], "left.image_topic": topic}).cameras["left"].image_topic == topic
 
 
 def test_no_cameras_is_refused_with_an_example(make_node: MakeNode) -> None:

@@ -73,7 +73,7 @@ class MatchedSubscription:
 
     @property
     def publishers(self) -> int:
-        """Publishers that the middleware has matched, or all of the topic where it does not tell."""
+        """Publishers of the topic that the graph knows, of whatever type and QoS."""
         return self._node.count_publishers(self.topic) if self._made else 0
 
     def follow(self, kind: type, topic: str, found: Offer) -> None:

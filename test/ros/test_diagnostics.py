@@ -1,0 +1,46 @@
+"""What /diagnostics says of a camera, for every way in which one can be unwell."""
+
+from dataclasses import replace
+
+import pytest
+
+from chromm_ros.ros.diagnostics import ERROR, OK, STALE, WARN, camera_status
+from chromm_ros.ros.intake import CameraReport
+from chromm_ros.ros.options import DiagnosticsConfig
+from chromm_ros.stream.counters import CameraCounters
+
+WELL = CameraReport(
+    camera="left",
+    topic="/left/image_raw",
+    publishers=1,
+    reliability="reliable",
+    hz=30.0,
+    lost=0.0,
+    age_s=0.1,
+    stamp_ns=10**18,
+    behind_ms=0.0,
+    received=1000,
+    refused=7,
+    calibrated=True,
+    poses_missing=0,
+    counters=CameraCounters(late=70),
+    recent=(100, 0, 5),
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "level", "message"),
+    [
+        ({}, OK, "30.0 Hz"),
+        ({"publishers": 0}, STALE, "nobody publishes its images"),
+        ({"age_s": None}, ERROR, "silent"),
+        ({"age_s": 7.0}, ERROR, "silent for 7 s"),
+        ({"lost": 0.06}, WARN, "6% of the images get lost"),
+        ({"recent": (100, 0, 6)}, WARN, "6 of 100 images came too late for their frame-set: raise sync.max_wait_s"),
+        ({"recent": (100, 1, 0)}, WARN, "1 of 100 images were refused, the log says why"),
+    ],
+)
+def test_a_camera_is_judged_by_what_happened_lately(change: dict[str, object], level: bytes, message: str) -> None:
+    entry = camera_status(replace(WELL, **change), DiagnosticsConfig())  # type: ignore[arg-type]  # a table of changes
+    assert (entry.level, entry.name) == (level, "chromm: camera left")
+    assert entry.message.startswith(message)

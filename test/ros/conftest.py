@@ -1,4 +1,4 @@
-"""Each test talks on a ROS domain of its own, so that tests, and sessions side by side, do not hear one another."""
+"""Each test talks on a ROS domain of its own, so that tests, and runs side by side, do not hear one another."""
 
 import itertools
 import os

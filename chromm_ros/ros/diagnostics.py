@@ -65,6 +65,8 @@ def _judge(report: CameraReport, config: DiagnosticsConfig) -> tuple[bytes, str]
         return WARN, f"{late} of {received} images came too late for their frame-set: raise sync.max_wait_s"
     if refused:
         return WARN, f"{refused} of {received} images were refused, the log says why"
+    if report.info and not report.calibrated:
+        return WARN, "its camera_info cannot be used, the log says why: the camera counts as uncalibrated"
     return OK, f"{report.hz:.1f} Hz"
 
 

@@ -61,6 +61,7 @@ class Engine:
         self._worker: Worker[Job, Reconstruction] | None = None
         self._epoch = 0
         self._gpu_mb = 0.0
+        self._health: dict[str, float] = {}
         self._started_ns = 0
         self._publishing = threading.Lock()
         """Held while messages leave, so that displays are not cleared in the middle of a result."""
@@ -135,7 +136,8 @@ class Engine:
         windows = {"windows_run": counters.run, "windows_dropped": counters.dropped, "windows_failed": counters.failed}
         gpu = status("gpu", OK, predictor.device, device=predictor.device, memory_mb=float(self._gpu_mb))
         model = model_status(predictor.weights, predictor.device)
-        return [self.latencies.status(settings.node.diagnostics, **windows), gpu, model]
+        reconstruction = status("reconstruction", OK, f"{self.latencies.people} people", **self._health)
+        return [self.latencies.status(settings.node.diagnostics, **windows), reconstruction, gpu, model]
 
     @property
     def untrained(self) -> bool:
@@ -166,6 +168,7 @@ class Engine:
             if self._silent or job.window.epoch < self._epoch:
                 return False
             self.latencies.see(self.outputs.publish(result, job.window, account))
+            self._health = result.health
             return True
 
     def _report(self, job: Job, error: Exception) -> None:

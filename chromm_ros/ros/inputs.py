@@ -26,7 +26,7 @@ class CameraInput:
     name: str
     """Name of the camera."""
     say: Callable[[str, str], None]
-    """Called as `say(kind, sentence)` about a refused image or calibration; `kind` (`image`, `calibration`, `hold`) is for throttling."""
+    """Called as `say(kind, sentence)` about a refused image or calibration; `kind` (`image`, `calibration`, `change`, `hold`) is for throttling."""
     rectify: bool = True
     """Whether unrectified images of a distorted lens are rectified."""
     offset_ns: int = 0
@@ -49,6 +49,11 @@ class CameraInput:
     _held: deque[Any] = field(default_factory=deque)
     _held_since_ns: int = 0
 
+    @property
+    def has_info(self) -> bool:
+        """Whether a CameraInfo has come."""
+        return self._info is not None
+
     def on_info(self, message: Any) -> list[Frame]:
         """Take a sensor_msgs/CameraInfo; returns the frames that waited for the first one."""
         key = (message.width, message.height, message.distortion_model, *message.d, *message.k, *message.p)
@@ -62,7 +67,7 @@ class CameraInput:
         )
         if key != self._info_key:
             if self._info_key is not None:
-                self.say("calibration", f"{self.name}: the calibration has changed, later images use the new one")
+                self.say("change", f"{self.name}: the calibration has changed, later images use the new one")
             self._info, self._info_key, self._size = message, key, None
         return self._release()
 

@@ -48,6 +48,8 @@ class CameraReport:
     """Images that arrived."""
     refused: int
     """Images that could not be used."""
+    info: bool
+    """Whether a CameraInfo has come."""
     calibrated: bool
     """Whether its intrinsics are known."""
     poses_missing: int
@@ -98,7 +100,10 @@ class Intake:
             on_image, on_info = partial(self._on_image, name), partial(self._on_info, name)
             topics = self._topics[name] = CameraTopics(node, name, camera, config.qos, on_image, on_info, say)
             offset_ns = round(camera.time_offset_s * 1e9)
-            self._inputs[name] = CameraInput(name, say, rectify=config.rectify == "auto", offset_ns=offset_ns, topic=topics.base)
+            of_camera = partial(_say_of, say, name)
+            self._inputs[name] = CameraInput(
+                name, of_camera, rectify=config.rectify == "auto", offset_ns=offset_ns, topic=topics.base
+            )
         self._epoch = sync.epoch
         self._rig = Rig(node, config.rig.frame) if config.rig.source == "tf" else None  # last: it listens from now on
 
@@ -184,6 +189,7 @@ class Intake:
             behind_ms=(newest_ns - watch.last_stamp_ns) / 1e6 if watch.last_stamp_ns else 0.0,
             received=source.received,
             refused=source.refused,
+            info=source.has_info,
             calibrated=source.calibration is not None,
             poses_missing=self._rig.missing[name] if self._rig is not None else 0,
             counters=counters,
@@ -219,3 +225,8 @@ class Intake:
             if window is not None:
                 self._on_window(window)
             self._on_set(frame_set)
+
+
+def _say_of(say: Say, camera: str, kind: str, sentence: str) -> None:
+    """What one camera has to say must not hold back what another one has."""
+    say(f"{kind} of {camera}", sentence)

@@ -61,5 +61,8 @@ class Voice:
         entries = [status("model", STALE, "not configured")] if engine is None else engine.statuses(settings)
         if intake is not None:
             entries += intake_statuses(intake, settings.node.diagnostics)
+        owner = self._node.get_namespace().strip("/")
+        for entry in entries if owner else ():  # two nodes must not write each other's entries
+            entry.name = f"{owner}/{entry.name}"
         stamp = self._node.get_clock().now().to_msg()
         self._diagnostics.publish(DiagnosticArray(header=Header(stamp=stamp), status=entries))

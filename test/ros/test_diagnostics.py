@@ -21,6 +21,7 @@ WELL = CameraReport(
     behind_ms=0.0,
     received=1000,
     refused=7,
+    info=True,
     calibrated=True,
     poses_missing=0,
     counters=CameraCounters(late=70),
@@ -38,6 +39,8 @@ WELL = CameraReport(
         ({"lost": 0.06}, WARN, "6% of the images get lost"),
         ({"recent": (100, 0, 6)}, WARN, "6 of 100 images came too late for their frame-set: raise sync.max_wait_s"),
         ({"recent": (100, 1, 0)}, WARN, "1 of 100 images were refused, the log says why"),
+        ({"calibrated": False}, WARN, "its camera_info cannot be used"),
+        ({"calibrated": False, "info": False}, OK, "30.0 Hz"),
     ],
 )
 def test_a_camera_is_judged_by_what_happened_lately(change: dict[str, object], level: bytes, message: str) -> None:

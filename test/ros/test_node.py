@@ -230,13 +230,14 @@ def test_diagnostics_tell_about_every_camera(scene: Scene) -> None:
     scene.diagnostics.clear()
     wait_until(lambda: len(scene.diagnostics) >= 2, 10, lambda: "diagnostics")
     entries = {entry.name.removeprefix("chromm: "): entry for entry in scene.diagnostics[-1].status}
-    assert entries.keys() == {"inference", "gpu", "model", "sync", *(f"camera {name}" for name in NAMES)}
+    assert entries.keys() == {"inference", "reconstruction", "gpu", "model", "sync", *(f"camera {name}" for name in NAMES)}
     values = {name: {pair.key: pair.value for pair in entry.values} for name, entry in entries.items()}
     assert values["camera left"]["qos"] == "reliable"
     assert values["camera middle"]["topic"] == "/middle/image_raw/compressed"
     assert values["camera right"]["qos"] == "best_effort"
     assert values["camera left"]["calibrated"] == "True"
     assert "untrained" in entries["model"].message
+    assert float(values["reconstruction"]["scale"]) > 0
 
 
 def test_two_cycles_of_life(scene: Scene) -> None:

@@ -203,6 +203,19 @@ def test_a_known_rig_sets_the_scale_and_people_only_watch_it() -> None:
     persons(result, world, 0)
 
 
+def test_the_metric_scale_is_counted_from_the_networks_own_unit() -> None:
+    window, prediction = World(rig=True).window(gauge=GAUGE)
+    result = reconstructor().update(window, replace(prediction, metric_scale=2.5))
+    assert result.metric_scale == pytest.approx(2.5)
+    assert result.health["scale"] == pytest.approx(1.0), "the adjustment alone"
+
+
+def test_health_names_its_units() -> None:
+    health = reconstructor().update(*World().window()).health
+    plain = {"stitch_cameras", "sights", "bodies_triangulated", "scale", "people_over_scale"}  # counts and ratios
+    assert {name for name in health if not name.endswith(("_m", "_deg"))} == plain
+
+
 def test_units_that_change_from_window_to_window_are_joined() -> None:
     world, chain = World(), reconstructor()
     for index, unit in enumerate((1.0, 1.1, 0.95, 1.05)):

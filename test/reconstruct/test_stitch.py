@@ -51,6 +51,15 @@ def test_without_shared_images_cameras_are_taken_to_stand() -> None:
     np.testing.assert_allclose(stitcher.place(later, tie, tie.scale)[0].world_from_cam, before.world_from_cam, atol=1e-9)
 
 
+def test_a_moving_camera_is_taken_to_stand_where_its_newest_frame_was() -> None:
+    world, stitcher = World(moving=True), Stitcher(StitchConfig())
+    before, _ = stitcher.place(cameras(world), stitcher.tie(cameras(world)), 1.0)
+    tie = stitcher.tie(cameras(world, first=50))
+    newest = before.world_from_cam[-world.views :]
+    assert tie.kind == "static" and not np.allclose(before.world_from_cam[: world.views], newest)
+    np.testing.assert_array_equal(tie.world_from_cam[: world.views], newest)
+
+
 def test_known_poses_replace_estimates_and_place_the_rest() -> None:
     world, stitcher = World(rig=True), Stitcher(StitchConfig())
     start = cameras(world, gauge=GAUGE)

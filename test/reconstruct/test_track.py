@@ -91,6 +91,14 @@ def test_memory_is_bounded() -> None:
     assert all(len(track.pixels) <= 4 for track in tracker.tracks.values())
 
 
+def test_pixels_of_somebody_who_stays_are_bounded() -> None:
+    tracker = Tracker(TrackingConfig())
+    for index in range(12):
+        tracker.update(*sights(index, first=index))
+        assert sorted(tracker.tracks) == [0, 1, 2]
+        assert {len(track.pixels) for track in tracker.tracks.values()} == {4}, "the images of one window, which may come again"
+
+
 def test_numbers_are_not_given_twice_after_a_reset() -> None:
     tracker = Tracker(TrackingConfig())
     before = set(tracker.update(*sights()).tolist())

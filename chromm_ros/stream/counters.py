@@ -24,7 +24,7 @@ class CameraCounters:
     short: int = 0
     """Frames of sets with too few cameras or without a required one."""
     ahead: int = 0
-    """Frames whose stamps are seconds ahead of cameras that are alive: the clocks disagree."""
+    """Frames whose stamps are seconds ahead of cameras that are alive (the clocks disagree), or leapt ahead alone."""
     cleared: int = 0
     """Frames that were waiting when the stream was reset."""
 

@@ -56,6 +56,8 @@ class Lane:
         self.before_ns = self.newest_ns
         """Newest stamp of the epoch before, until the first frame of this one."""
         self.newest_ns = None
+        self.confirmed_ns: int | None = None
+        """Newest stamp of this epoch but one: what came after it went on from there."""
         self.arrival_ns = 0
         """When the last frame arrived."""
         self.closed_ns = 0
@@ -85,7 +87,7 @@ class Lane:
         self.stamps.add(stamp_ns)
         if self.newest_ns is None or stamp_ns > self.newest_ns:
             self._learn(stamp_ns)
-            self.newest_ns = stamp_ns
+            self.confirmed_ns, self.newest_ns = self.newest_ns, stamp_ns
         self.arrival_ns = entry.arrival_ns
         self.before_ns = None
         self.missed = 0
@@ -116,7 +118,20 @@ class Lane:
         self.ahead = self.ahead and best is None
         return best
 
+    def leapt(self, stamp_ns: int, limit_ns: int) -> bool:
+        """Whether the newest frame, which still waits, was a lone leap ahead: this stamp is far behind it and goes on from before."""
+        if self.newest_ns is None or self.confirmed_ns is None or self.newest_ns not in self.stamps:
+            return False
+        return self.confirmed_ns - limit_ns <= stamp_ns < self.newest_ns - limit_ns
+
+    def drop_newest(self) -> None:
+        """Remove the newest frame, which must still wait."""
+        assert self.newest_ns is not None
+        self.drop(self.newest_ns)
+
     def drop(self, stamp_ns: int) -> None:
-        """Remove the frame with this stamp."""
+        """Remove the frame with this stamp, which is not believed."""
         self.waiting = deque(entry for entry in self.waiting if entry.frame.stamp_ns != stamp_ns)
         self.stamps.remove(stamp_ns)
+        if stamp_ns == self.newest_ns:
+            self.newest_ns = self.confirmed_ns

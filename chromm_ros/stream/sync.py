@@ -13,7 +13,8 @@ each has a test of that name):
 - G5 Sets may be partial: at least `min_cameras`, all required ones.
 - G6 A camera that missed `stale_after` sets is no longer waited for; its first frame brings it back.
 - G7 Every frame that is not used is counted, by camera and reason.
-- G8 Time that jumps back starts a new epoch.
+- G8 Time that jumps back starts a new epoch, at the first frame. A lone frame that leapt ahead and still waits when its camera goes
+  on from before is dropped instead.
 - G9 Stamps are taken as they are: a camera's time offset is already in `Frame.stamp_ns`, added in one place where frames are made.
 - G10 At most `depth` frames wait per camera; the oldest set leaves first.
 - G11 No lock, no callback, no thread: sets are returned, so a consumer that raises cannot leave anything half done.
@@ -135,6 +136,9 @@ class FrameSync:
         lane = self._lanes[frame.camera]
         lane.counters.received += 1
         leaving = []
+        if lane.leapt(frame.stamp_ns, _ns(self._config.jump_limit_s)):
+            lane.drop_newest()
+            lane.counters.ahead += 1
         if self._went_back(lane, frame.stamp_ns):
             leaving = self.flush(arrival_ns)
             self._start_over()

@@ -239,19 +239,31 @@ def test_g06_dead_camera_does_not_stop_the_others_and_comes_back() -> None:
     assert max(delays[110:200]) == 0, "once it is stale nobody waits for it"
 
 
-def test_g06_camera_rejoins_though_its_frames_come_after_the_others() -> None:
+CLOCKS = pytest.mark.parametrize("clock_s", [0, -10_000_000, 10_000_000])
+"""Stamps minus times of arrival: a monotonic clock has nothing to do with the cameras' one."""
+
+
+def stamped_by(events: list[tuple[int, str, int]], clock_s: int) -> list[tuple[int, str, int]]:
+    return [(arrival, camera, stamp + clock_s * 1000 * MS) for arrival, camera, stamp in events]
+
+
+@CLOCKS
+def test_g06_camera_rejoins_though_its_frames_come_after_the_others(clock_s: int) -> None:
     """Nobody waits for a stale camera, so its first frame is late by 5 ms; it must be enough to be waited for again."""
     sync = four()
     alive = [*range(50), *range(100, 150)]
-    sets = ended(sync, merged(*(regular(c, range(150)) for c in names(3)), regular("c3", alive, latency_ms=5)))
+    events = merged(*(regular(c, range(150)) for c in names(3)), regular("c3", alive, latency_ms=5))
+    sets = ended(sync, stamped_by(events, clock_s))
     assert len(full(sets)) == 99
     assert sync.counters.cameras["c3"].late == 1
     assert not sync.stale
 
 
-def test_g06_hopelessly_late_camera_is_not_waited_for() -> None:
+@CLOCKS
+def test_g06_hopelessly_late_camera_is_not_waited_for(clock_s: int) -> None:
     sync = four(max_wait_s=0.1)
-    sets = ended(sync, merged(*(regular(c, range(100)) for c in names(3)), regular("c3", range(100), latency_ms=500)))
+    events = merged(*(regular(c, range(100)) for c in names(3)), regular("c3", range(100), latency_ms=500))
+    sets = ended(sync, stamped_by(events, clock_s))
     assert sync.stale == {"c3"}
     assert max(s.ready_ns - s.arrival_ns for s in sets[20:]) == 0
     assert sync.counters.cameras["c3"].late == 100
@@ -357,6 +369,31 @@ def test_g08_a_clock_that_differs_is_no_jump_and_is_said() -> None:
     assert len(full(ended(sync, later))) >= 35
     assert not sync.warning, "it has been set right"
     check_account(sync)
+
+
+@pytest.mark.parametrize("reference", ["", "c0"])
+@pytest.mark.parametrize(("rate_hz", "leap_s"), [(30.0, 0.25), (30.0, 3.0), (30.0, 3600.0), (5.0, 3600.0)])
+def test_g08_one_stamp_that_leaps_ahead_costs_one_frame(leap_s: float, rate_hz: float, reference: str) -> None:
+    """At 5 Hz its deadline comes before the next frame of its camera; then only seconds ahead of the others tell."""
+    sync = FrameSync(names(2), SyncConfig(reference=reference))
+    events = merged(*(regular(c, range(60), rate_hz=rate_hz, latency_ms=i) for i, c in enumerate(names(2))))
+    arrival, camera, stamp = events[60]
+    assert camera == "c0"
+    events[60] = (arrival, camera, stamp + round(leap_s * 1e9))
+    sets = ended(sync, events)
+    assert (sync.counters.resets, len(full(sets))) == (0, 59)
+    assert sync.counters.cameras["c0"].ahead == 1
+    check_laws(sets, 90 * MS)
+    check_account(sync)
+
+
+def test_g08_a_leap_that_a_second_frame_confirms_is_the_time() -> None:
+    """The camera's clock was set forward and back again: both are believed."""
+    sync = FrameSync(("c0",), SyncConfig())
+    sets = ended(sync, regular("c0", range(30)) + [(a, c, s + 3_000 * MS) for a, c, s in regular("c0", range(30, 32))])
+    assert (sync.counters.resets, len(sets)) == (0, 32)
+    ended(sync, regular("c0", range(32, 60)))
+    assert sync.counters.resets == 1
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])

@@ -321,6 +321,7 @@ def test_g08_loop_loses_nothing_that_waits() -> None:
     )
     assert len(sets) == 34
     assert sync.counters.resets == 1
+    assert {c.used for c in sync.counters.cameras.values()} == {34, 32}
 
 
 def test_g08_overtaken_frames_of_the_old_epoch_do_not_disturb_the_new_one() -> None:
@@ -385,6 +386,15 @@ def test_g08_one_stamp_that_leaps_ahead_costs_one_frame(leap_s: float, rate_hz: 
     assert sync.counters.cameras["c0"].ahead == 1
     check_laws(sets, 90 * MS)
     check_account(sync)
+
+
+def test_g08_a_leap_that_has_left_in_a_set_cannot_be_taken_back() -> None:
+    """A single camera waits for nobody: sets leave in order of time, so only a new epoch lets the frames after it out."""
+    sync = FrameSync(("c0",), SyncConfig())
+    events = regular("c0", range(60))
+    events[30] = (events[30][0], "c0", events[30][2] + 3_000 * MS)
+    assert len(ended(sync, events)) == 60
+    assert sync.counters.resets == 1
 
 
 def test_g08_a_leap_that_a_second_frame_confirms_is_the_time() -> None:

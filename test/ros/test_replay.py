@@ -1,5 +1,6 @@
 """The replay node plays a real recording between real processes: all of it, in order, in time or in step."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -126,16 +127,14 @@ def recorded_stamps() -> dict[str, list[int]]:
 def test_everything_arrives_in_order_and_in_time(listener: Listener) -> None:
     expected = recorded_stamps()
     with replaying(bag=CLIP, wait_for_subscribers=LIMIT_S) as process:
-        listener.listen(lambda: bool(listener.stamps["cam01"]))
-        began = time.monotonic()
         listener.listen(lambda: all(len(stamps) == 17 for stamps in listener.stamps.values()))
-        assert time.monotonic() - began > 1.5, "the recording is 1.6 s long"
         listener.listen_to_static_transforms()
         code, output = ended(process)
     assert code == 0, output
     assert listener.stamps == expected
     assert "played 137 messages" in output
     assert "/cam01/image_raw/compressed 17" in output
+    assert float(re.search(r" in (\d+\.\d) s", output)[1]) >= 1.6, "the recording is 1.6 s long"  # type: ignore[index]
     with BagReader(CLIP) as bag:
         assert listener.clock == sorted(listener.clock)
         assert bag.start_ns <= listener.clock[-1] <= bag.end_ns

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection, ConnectionExtRosbag2, Qos
-from scipy.spatial.transform import Rotation
 
+from chromm_ros.data.messages import matrix_from_transform
 from chromm_ros.data.typestore import make_typestore
 from chromm_ros.errors import ChrommError, FileError, InputError
 
@@ -236,8 +236,4 @@ def _camera_names(bases: list[str]) -> dict[str, str]:
 
 
 def _static_transform(message: Any) -> StaticTransform:
-    q, t = message.transform.rotation, message.transform.translation
-    matrix = np.eye(4)
-    matrix[:3, :3] = Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix()
-    matrix[:3, 3] = t.x, t.y, t.z
-    return StaticTransform(message.header.frame_id, message.child_frame_id, matrix)
+    return StaticTransform(message.header.frame_id, message.child_frame_id, matrix_from_transform(message.transform))

@@ -20,8 +20,16 @@ def stamp_ns(stamp: Any) -> int:
 
 def matrix_from_pose(pose: Any) -> Float[np.ndarray, "4 4"]:
     """geometry_msgs/Pose as `parent_from_child`, metres."""
+    return _matrix(pose.orientation, pose.position)
+
+
+def matrix_from_transform(transform: Any) -> Float[np.ndarray, "4 4"]:
+    """geometry_msgs/Transform as `parent_from_child`, metres."""
+    return _matrix(transform.rotation, transform.translation)
+
+
+def _matrix(q: Any, t: Any) -> Float[np.ndarray, "4 4"]:
     matrix = np.eye(4)
-    q, t = pose.orientation, pose.position
     matrix[:3, :3] = Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix()
     matrix[:3, 3] = t.x, t.y, t.z
     return matrix

@@ -21,6 +21,7 @@ from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 
 from chromm_ros.data.bag import BagReader, CameraTopics
+from chromm_ros.data.messages import stamp_ns
 from chromm_ros.errors import ChrommError, FileError
 from chromm_ros.msg import WindowStatus
 from chromm_ros.ros import transport
@@ -162,8 +163,7 @@ class Watch:
             self._answer, self._ask_again_s = self._state.call_async(GetState.Request()), time.monotonic() + _ASK_AGAIN_S
 
     def _on_status(self, status: Any) -> None:
-        stamp = status.last_stamp
-        self.newest_ns = max(self.newest_ns, stamp.sec * 1_000_000_000 + stamp.nanosec)
+        self.newest_ns = max(self.newest_ns, stamp_ns(status.last_stamp))
         self._text = f"{status.windows_run} windows run, {status.windows_dropped} dropped, {status.people} people"
         self._text += f", {status.latency_total_ms:.0f} ms"
         share = (self.newest_ns - self._began_ns) / self._length_ns

@@ -5,9 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from chromm_ros.demo.results import Results
-
-LATENCY_PARTS = ("sync", "queue", "prepare", "infer", "reconstruct", "publish", "total")
-"""The parts of WindowStatus's account of latency, in the order of the way."""
+from chromm_ros.ros.diagnostics import PARTS
 
 
 def table(results: Results) -> str:
@@ -38,7 +36,7 @@ def _counts(results: Results) -> list[str]:
 
 def _latency(results: Results) -> list[str]:
     lines = [f"  {'latency [ms]':<46}{'median':>10}{'95 %':>10}{'largest':>10}"]
-    for part in LATENCY_PARTS:
+    for part in PARTS:
         values = [getattr(status, f"latency_{part}_ms") for status in results.statuses]
         numbers = (np.median(values), np.percentile(values, 95), np.max(values))
         lines.append(f"  {part:<46}" + "".join(f"{number:>10.1f}" for number in numbers))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from chromm_ros.data.messages import stamp_ns
 from chromm_ros.errors import InputError
 from chromm_ros.records import Frame
 from chromm_ros.ros.calibration import Calibration, calibration_from_info, is_rectified_topic
@@ -118,12 +119,11 @@ class CameraInput:
 
     def _frame(self, message: Any) -> Frame:
         image = rgb_from_compressed(message) if hasattr(message, "format") else rgb_from_image(message)
-        stamp = message.header.stamp
-        stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+        taken_ns = stamp_ns(message.header.stamp)
         image, intrinsics = self._calibrated(image)
         return Frame(
             camera=self.name,
-            stamp_ns=stamp_ns + self.offset_ns if stamp_ns else 0,  # 0 says "not stamped" and must stay so
+            stamp_ns=taken_ns + self.offset_ns if taken_ns else 0,  # 0 says "not stamped" and must stay so
             image=image,
             intrinsics=intrinsics,
             frame_id=message.header.frame_id.lstrip("/"),  # ROS 1 wrote a slash, tf2 refuses it

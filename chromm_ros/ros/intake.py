@@ -11,6 +11,7 @@ from typing import Any
 
 from rclpy.node import Node
 
+from chromm_ros.data.messages import stamp_ns
 from chromm_ros.records import Frame, FrameSet, Window
 from chromm_ros.ros.inputs import CameraInput
 from chromm_ros.ros.options import NodeSettings
@@ -198,8 +199,7 @@ class Intake:
 
     def _on_image(self, name: str, message: Any) -> None:
         now_ns = time.monotonic_ns()
-        stamp = message.header.stamp
-        self._watches[name].see(stamp.sec * 1_000_000_000 + stamp.nanosec, now_ns)
+        self._watches[name].see(stamp_ns(message.header.stamp), now_ns)
         if self.enabled:
             self._push(self._inputs[name].on_image(message, now_ns), now_ns)
 

@@ -20,6 +20,7 @@ from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Header
 
 from chromm_ros.data.bag import IMAGE_TYPES, BagMessage, BagReader
+from chromm_ros.data.messages import stamp_ns
 from chromm_ros.errors import ConfigError, InputError
 from chromm_ros.ros import transport
 from chromm_ros.ros.program import Progress, read_settings, run_program
@@ -209,7 +210,7 @@ class Replayer:
             self._serve_until(time.monotonic() + 0.05, or_when=taken)
 
     def _on_ack(self, header: Header) -> None:
-        self._acks.add(header.stamp.sec * 1_000_000_000 + header.stamp.nanosec)
+        self._acks.add(stamp_ns(header.stamp))
 
     def _serve_until(self, end: float, or_when: Callable[[], bool] = lambda: False) -> None:
         """Serve our own callbacks until then, or until something has come true."""

@@ -6,14 +6,12 @@ from collections import Counter
 from dataclasses import replace
 
 import tf2_ros
-from geometry_msgs.msg import Transform
-from jaxtyping import Float
-from numpy import array, eye, float32, ndarray
+from numpy import float32
 from rclpy.clock import ClockType
 from rclpy.node import Node
 from rclpy.time import Time
-from scipy.spatial.transform import Rotation
 
+from chromm_ros.data.messages import matrix_from_transform
 from chromm_ros.records import Frame, FrameSet
 
 
@@ -51,13 +49,4 @@ class Rig:
             self.missing[frame.camera] += 1
             self.reason = str(error)
             return frame
-        return replace(frame, world_from_cam=matrix_from_transform(found.transform))
-
-
-def matrix_from_transform(transform: Transform) -> Float[ndarray, "4 4"]:
-    """A geometry_msgs/Transform as a matrix: target_from_source."""
-    q, t = transform.rotation, transform.translation
-    matrix = eye(4, dtype=float32)
-    matrix[:3, :3] = Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix()
-    matrix[:3, 3] = array([t.x, t.y, t.z])
-    return matrix
+        return replace(frame, world_from_cam=matrix_from_transform(found.transform).astype(float32))

@@ -33,7 +33,7 @@ _START_S = 180.0
 """The node loads torch and the model and runs it once; a slow machine takes a minute."""
 _LAST_WINDOW_S = 120.0
 _ASK_AGAIN_S = 5.0
-_DISCOVERY_S = 1.0
+_DISCOVERY_S = 2.0
 _END_S = 20.0
 
 
@@ -126,13 +126,7 @@ class Watch:
             ChrommError: if a node of this name runs already: two would mix their results.
         """
         self._interrupted, self._text = interrupted, "nothing yet"
-        time.sleep(_DISCOVERY_S)
-        if ("chromm", demo.namespace) in node.get_node_names_and_namespaces():
-            domain = os.environ.get("ROS_DOMAIN_ID", "0")
-            raise ChrommError(
-                f"a node {demo.namespace}/chromm runs in ROS_DOMAIN_ID {domain} already, of another demo perhaps: "
-                "end it, or set another ROS_DOMAIN_ID"
-            )
+        _refuse_a_second(node, demo)
         self.newest_ns = 0
         """Stamp of the newest result."""
         self.refused = False
@@ -175,10 +169,28 @@ class Watch:
         self.progress.end()
 
 
+def _refuse_a_second(node: Node, demo: Demo) -> None:
+    """Look for another demo, or its node: the demo's own is there from its first second, its child's much later.
+
+    Raises:
+        ChrommError: if one is there.
+    """
+    give_up = time.monotonic() + _DISCOVERY_S
+    while time.monotonic() < give_up:
+        time.sleep(0.1)
+        there = node.get_node_names_and_namespaces()
+        if ("chromm", demo.namespace) in there or there.count((node.get_name(), demo.namespace)) > 1:
+            domain = os.environ.get("ROS_DOMAIN_ID", "0")
+            raise ChrommError(
+                f"a node {demo.namespace}/chromm runs in ROS_DOMAIN_ID {domain} already, of another demo perhaps: "
+                "end it, or set another ROS_DOMAIN_ID"
+            )
+
+
 @contextmanager
 def _recorder(demo: Demo, say: Callable[[str], None], interrupted: list[int]) -> Iterator[Watch]:
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    node = rclpy.create_node("chromm_demo")
+    node = rclpy.create_node("chromm_demo", namespace=demo.namespace)
     try:
         watch = Watch(node, demo, say, interrupted)
         try:

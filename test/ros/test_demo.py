@@ -96,7 +96,7 @@ def test_a_signal_ends_it_with_its_children_and_a_second_one_is_refused(tmp_path
     assert first.stdout is not None
     while "starting the node" not in first.stdout.readline():
         pass
-    time.sleep(2.0)
+    time.sleep(0.2)  # its own node is there; that of its child comes seconds later
     children = subprocess.run(["pgrep", "-P", str(first.pid)], capture_output=True, text=True, check=True).stdout.split()
     second = demo("--out", "second", cwd=tmp_path)
     assert second.returncode == 1 and "runs in ROS_DOMAIN_ID" in second.stderr

@@ -148,12 +148,26 @@ SIZES = {
 class ModelOptions(Settings):
     """What a user sets about the network."""
 
-    size: str = setting("nano", "size of the network; a checkpoint must have been trained with it", choices=tuple(SIZES))
-    checkpoint: str = setting("", "file of trained weights; empty: untrained weights, for trying the machinery only")
+    mode: str = setting(
+        "chromm",
+        "chromm: the whole network; compose: the published Pi3X and Multi-HMR side by side, without CHROMM's own heads",
+        choices=("chromm", "compose"),
+    )
+    size: str = setting(
+        "auto", "size of the network; auto: that of its weights, nano where they are untrained", choices=("auto", *SIZES)
+    )
+    checkpoint: str = setting("", "trained weights of the whole network, a file or a name that `weights list` shows (mode chromm)")
+    scene_weights: str = setting("", "weights of the scene branch alone, an imported Pi3X; empty: untrained")
+    human_weights: str = setting("", "weights of the human branch alone, an imported Multi-HMR; empty: untrained")
     seed: int = setting(0, "seed of the untrained weights", at_least=0)
     device: str = setting("auto", "auto (a GPU where there is one), cpu or cuda:N")
     precision: str = setting(
         "auto", "auto (bfloat16 on a GPU, float32 on a CPU), float32 or bfloat16", choices=("auto", "float32", "bfloat16")
+    )
+    heads_precision: str = setting(
+        "float32",
+        "precision of the scene's convolutional and camera heads, float32 as upstream or bfloat16; `bench model` tells the error",
+        choices=("float32", "bfloat16"),
     )
     compile: bool = setting(default=False, doc="compile the blocks with torch.compile; the first windows take minutes")
     scene_pixels: int = setting(0, "most pixels of an image of the scene branch; 0: the size's own", at_least=0)
@@ -183,8 +197,8 @@ class ModelOptions(Settings):
             raise ConfigError(f"scene_pixels is {self.scene_pixels}, expected 0 or at least {PATCH * PATCH}, one patch")
 
     def network(self) -> NetworkConfig:
-        """The sizes that these options name."""
-        base = SIZES[self.size]
+        """The sizes that these options name; what weights say of themselves is not asked here."""
+        base = SIZES["nano" if self.size == "auto" else self.size]
         scene = replace(base.scene, pixels=self.scene_pixels or base.scene.pixels)
         human = replace(base.human, image_size=self.human_size or base.human.image_size)
         return replace(base, scene=scene, human=human)

@@ -49,6 +49,7 @@ class Predictor:
         else:
             self.network = untrained(config, options.seed, self._device)
             self.weights = "untrained"
+        self.network.scene.half_heads = options.heads_precision == "bfloat16"
         if options.compile:
             for block in self.network.blocks():
                 block.compile()

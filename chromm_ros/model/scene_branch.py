@@ -1,9 +1,11 @@
 """Pi3X: images of one scene to point maps, cameras and a metric scale, in any order and with whatever is known of the cameras.
 
 Source: yyfz/Pi3, pi3/models/pi3x.py, commit 9fa3ddb3 (BSD-3 code). Parameters carry upstream's names. Precision follows upstream: under
-autocast the transformers run in bfloat16; conditions, convolutional heads, camera head and metric head in float32.
+autocast the transformers run in bfloat16; conditions, convolutional heads, camera head and metric head in float32. `half_heads` departs
+from it: the convolutional heads and the camera head, a tenth of all operations, then follow autocast up to their last layers.
 """
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -44,6 +46,8 @@ class SceneOutput:
 class SceneBranch(nn.Module):
     """The network; `encode` looks at single frames, `decode` at a whole scene."""
 
+    half_heads: bool = False
+    """Whether the convolutional heads and the camera head follow autocast; their last layers and all geometry stay float32."""
     image_mean: Tensor
     image_std: Tensor
 
@@ -142,11 +146,15 @@ class SceneBranch(nn.Module):
         cameras = self.camera_decoder(flat, rope)[:, SPECIALS:]
         query = self.metric_token.expand(len(hidden), -1, -1)
         metric = self.metric_decoder(query, hidden.flatten(1, 2), repeat_rope(rope, shape[1]))
-        with torch.autocast(hidden.device.type, enabled=False):
-            xy, z = self.point_head(points.float(), rows, columns)
+        exact = torch.autocast(hidden.device.type, enabled=False)
+        if not self.half_heads:
+            points, confidence, cameras = points.float(), confidence.float(), cameras.float()
+        with nullcontext() if self.half_heads else exact:
+            xy, z = self.point_head(points, rows, columns)
+            (confidence,) = self.conf_head(confidence, rows, columns)
+            poses = self.camera_head(cameras)
+        with exact:
             local, rays = points_from_maps(xy, z)
-            (confidence,) = self.conf_head(confidence.float(), rows, columns)
-            poses = self.camera_head(cameras.float())
             scale = self.metric_head(metric.float()).flatten().exp()  # (B,)
             poses = torch.cat((poses[:, :, :3], poses[:, :, 3:] * _homogeneous(scale, shape[1])), -1)
         return SceneOutput(

@@ -105,7 +105,7 @@ class ConvHead(nn.Module):
             x = stage(_with_uv(x, aspect))
         x = nn.functional.interpolate(x, size=(14 * rows, 14 * columns), mode="bilinear", align_corners=False)
         x = _with_uv(x, aspect)
-        return [block(x) for block in self.output_block]
+        return [in_float32(block[-1], block[:-1](x)) for block in self.output_block]  # type: ignore[index]  # ModuleList forgets
 
 
 class CameraResidual(nn.Module):
@@ -135,8 +135,16 @@ class CameraHead(nn.Module):
     def forward(self, tokens: Float[Tensor, "F P D"]) -> Float[Tensor, "F 4 4"]:
         """world_from_cam in the network's own scale."""
         x = self.more_mlps(self.res_conv(tokens).mean(1))
-        top = torch.cat((nearest_rotation(self.fc_rot(x)), self.fc_t(x)[..., None]), -1)  # (F, 3, 4)
+        nine, translation = in_float32(self.fc_rot, x), in_float32(self.fc_t, x)
+        with torch.autocast(x.device.type, enabled=False):
+            top = torch.cat((nearest_rotation(nine), translation[..., None]), -1)  # (F, 3, 4)
         return nn.functional.pad(top, (0, 0, 0, 1)) + top.new_tensor((0.0, 0.0, 0.0, 1.0)).diag()
+
+
+def in_float32(layer: nn.Module, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """A last layer outside autocast: bfloat16 has steps of 0.4 %, which would be seen as terraces in the logarithm of the depth."""
+    with torch.autocast(x.device.type, enabled=False):
+        return layer(x.float())  # type: ignore[no-any-return]  # modules are called untyped
 
 
 def nearest_rotation(nine: Float[Tensor, "*B 9"]) -> Float[Tensor, "*B 3 3"]:

@@ -23,8 +23,21 @@ from chromm_ros.settings import Settings, setting
 
 @dataclass(frozen=True)
 class FusionConfig(Settings):
-    """When rays are trusted to place a head."""
+    """How the sights of a person are made one body, and when rays are trusted to place the head."""
 
+    mode: str = setting(
+        "average_triangulate",
+        "average: everything is a mean over the cameras; average_triangulate: the head is where rays meet; maxpool_triangulate: "
+        "the cameras' tokens are pooled by their maximum and decoded again instead (needs a network that can)",
+        choices=("average", "average_triangulate", "maxpool_triangulate"),
+    )
+    rotation: str = setting("mean", "what stands for the rotations that several cameras see", choices=("mean", "geodesic_median"))
+    pixel_noise_px: float = setting(
+        4.0, "standard deviation of a head in the image, for weights and covariances [pixels]", at_least=0.01
+    )
+    depth_noise: float = setting(
+        0.1, "standard deviation of a head's depth as a share of it, for weights and covariances", at_least=0.001, at_most=1.0
+    )
     min_angle_deg: float = setting(5.0, "smallest angle between rays that fixes a point [degrees]", at_least=0.1, at_most=90.0)
     max_residual_m: float = setting(0.3, "farthest (rms) that rays may pass the point where they meet [m]", at_least=0.0)
 

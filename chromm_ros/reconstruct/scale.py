@@ -22,6 +22,12 @@ from chromm_ros.settings import Settings, setting
 class ScaleConfig(Settings):
     """How the scale is measured and filtered."""
 
+    adjust: bool = setting(default=True, doc="let people change the scale; without it they only watch it")
+    statistic: str = setting(
+        "mean",
+        "how the ratios of all people become one: mean (the paper's), median, or iterated: each solved to the end, then their median",
+        choices=("mean", "median", "iterated"),
+    )
     min_length_px: float = setting(
         24.0, "shortest head-pelvis length in the image that counts; the ratio of short ones is noise [pixels]", at_least=1.0
     )

@@ -33,6 +33,29 @@ class StitchConfig(Settings):
     min_baseline_m: float = setting(
         0.1, "spread (rms about their mean) that camera centres need before they tell the scale [m]", at_least=0.0
     )
+    points: int = setting(
+        64,
+        "static points per image that are kept to refine how windows are joined; 0 joins them by poses alone",
+        at_least=0,
+        at_most=4096,
+    )
+    level: str = setting(
+        "people",
+        "what tells the world's up at the start where no pose is known: people (and the floor under them), or the first camera, "
+        "taken to stand level",
+        choices=("people", "camera"),
+    )
+    freeze_after: int = setting(
+        10, "windows after which a camera that stood still is taken to be fixed, until it leaves its place; 0 never", at_least=0
+    )
+    freeze_distance_m: float = setting(0.05, "farthest that a fixed camera may seem to be from its place [m]", at_least=0.0)
+    freeze_angle_deg: float = setting(1.0, "farthest that a fixed camera may seem to be turned [degrees]", at_least=0.0)
+    pool_intrinsics: int = setting(
+        20,
+        "windows over which the median of an uncalibrated camera's intrinsics is taken; 1 takes each as it comes",
+        at_least=1,
+        at_most=1000,
+    )
 
 
 @dataclass(frozen=True)

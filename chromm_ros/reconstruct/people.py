@@ -40,6 +40,8 @@ class People:
     """Expression."""
     offsets: Float[np.ndarray, "P J 3"]
     """Joints relative to the head, along the camera's axes, metres."""
+    index: Int[np.ndarray, "P"]
+    """Place of the person in the prediction."""
 
     @classmethod
     def read(cls, prediction: Prediction, cameras: Cameras, skeleton: Skeleton) -> People:
@@ -57,7 +59,9 @@ class People:
         score, token, head_pixel, pelvis_pixel, head, rotations, betas, expression = (array[keep] for array in arrays)
         joints = posed_joints(skeleton, rotations, betas, expression)
         offsets = joints - joints[:, HEAD : HEAD + 1]
-        return cls(frame[keep], score, token, head_pixel, pelvis_pixel, head, rotations, betas, expression, offsets)
+        return cls(
+            frame[keep], score, token, head_pixel, pelvis_pixel, head, rotations, betas, expression, offsets, np.flatnonzero(keep)
+        )
 
     def in_world(self, cameras: Cameras) -> Float[np.ndarray, "P J 3"]:
         """Joints in the node's world, metres."""

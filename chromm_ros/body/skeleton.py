@@ -26,5 +26,22 @@ PELVIS, HEAD = 0, 15
 BODY_JOINTS = 22
 """Joints 0..21 are the body, as in SMPL."""
 
+LANDMARKS: tuple[str, ...] = (
+    "nose", "right_eye", "left_eye", "right_ear", "left_ear",
+    "left_big_toe", "left_small_toe", "left_heel", "right_big_toe", "right_small_toe", "right_heel",
+    "left_thumb", "left_index", "left_middle", "left_ring", "left_pinky",
+    "right_thumb", "right_index", "right_middle", "right_ring", "right_pinky",
+    "right_eye_brow1", "right_eye_brow2", "right_eye_brow3", "right_eye_brow4", "right_eye_brow5",
+    "left_eye_brow5", "left_eye_brow4", "left_eye_brow3", "left_eye_brow2", "left_eye_brow1",
+    "nose1", "nose2", "nose3", "nose4", "right_nose_2", "right_nose_1", "nose_middle", "left_nose_1", "left_nose_2",
+    "right_eye1", "right_eye2", "right_eye3", "right_eye4", "right_eye5", "right_eye6",
+    "left_eye4", "left_eye3", "left_eye2", "left_eye1", "left_eye6", "left_eye5",
+    "right_mouth_1", "right_mouth_2", "right_mouth_3", "mouth_top", "left_mouth_3", "left_mouth_2", "left_mouth_1",
+    "left_mouth_5", "left_mouth_4", "mouth_bottom", "right_mouth_4", "right_mouth_5",
+    "right_lip_1", "right_lip_2", "lip_top", "left_lip_2", "left_lip_1", "left_lip_3", "lip_bottom", "right_lip_3",
+)  # fmt: skip  # one region per line
+"""The 72 points on the skin that follow the joints in the smplx library's output: 21 vertices, then 51 points of the face. Their
+`right_eye` and `left_eye` lie on the skin, those of `NAMES` are centres of rotation."""
+
 LIMBS: tuple[tuple[int, int], ...] = tuple((PARENTS[joint], joint) for joint in range(1, JOINTS))
 """Every bone from parent to child, to be drawn as lines."""

@@ -10,6 +10,7 @@ import contextlib
 import copy
 import io
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +19,22 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from chromm_ros.body.decimate import coarse_faces
-from chromm_ros.errors import FileError, require
+from chromm_ros.errors import FileError, InputError, require
 from chromm_ros.records import BodyParams
 
 FREE_BODY = Path(__file__).parent / "free" / "SMPLX_NEUTRAL.npz"
 """The body that ships with the package; see the licence beside it."""
 _DISPLAY_FACES = 2000
+_BETAS, _EXPRESSIONS = 11, 10
+"""As many as any of Multi-HMR's networks gives (`num_betas` 10 or 11)."""
 _NEEDED = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f")
 
 
 class SmplxBody:
-    """A body model that is loaded: 55 joints, V vertices, 10 betas and 10 expressions."""
+    """A body model that is loaded: 55 joints, V vertices, 10 expressions and 11 betas where the file has them, else 10.
+
+    The records hold 10 betas; betas that are not given are zero.
+    """
 
     kind: str
     """`smplx` for a licensed file, `free` for the body that ships with the package; their betas differ."""
@@ -37,14 +43,21 @@ class SmplxBody:
     display_faces: Int[np.ndarray, "D 3"]
     """Fewer triangles on the same vertices, for display."""
 
-    def __init__(self, path: Path, kind: str, gender: str = "neutral") -> None:
-        """Load a file; `load` finds it."""
+    def __init__(self, path: Path, kind: str, gender: str = "neutral", vertex_ids: Mapping[str, int] | None = None) -> None:
+        """Load a file; `load` finds it.
+
+        Args:
+            path: an .npz in the layout of SMPLX_NEUTRAL.npz.
+            kind: `smplx` or `free`.
+            gender: as the smplx library names it.
+            vertex_ids: vertices of nose, eyes, ears, toes, heels and finger tips by the library's names; None: SMPL-X's own.
+        """
         smplx = require("smplx", extra="body")
         self._lbs = smplx.lbs
         self.kind, self.gender = kind, gender
         try:
             with contextlib.redirect_stdout(io.StringIO()):  # it warns of what we do not use
-                model = smplx.SMPLX(str(path), gender=gender, use_pca=False, flat_hand_mean=True, num_betas=10)
+                model = smplx.SMPLX(str(path), gender=gender, use_pca=False, flat_hand_mean=True, num_betas=_BETAS)
         except (
             OSError,
             EOFError,
@@ -61,14 +74,20 @@ class SmplxBody:
             ) from error
         self.template: Float[Tensor, "V 3"] = model.v_template.detach()
         """Vertices at rest with all betas zero, metres."""
-        self._shape_dirs: Float[Tensor, "V 3 20"] = torch.cat([model.shapedirs, model.expr_dirs], dim=-1).detach()
+        self._shape_dirs: Float[Tensor, "V 3 K"] = torch.cat([model.shapedirs, model.expr_dirs], dim=-1).detach()
         self._weights: Float[Tensor, "V 55"] = model.lbs_weights.detach()
         self._parents: Int[Tensor, "55"] = model.parents.detach()
         self._pose_dirs: Float[Tensor, "486 V3"] | None = model.posedirs.detach() if bool(model.posedirs.any()) else None
         regressor = model.J_regressor.detach()
         self._joints_template: Float[Tensor, "55 3"] = regressor @ self.template
-        self._joint_dirs: Float[Tensor, "55 3 20"] = torch.einsum("jv,vdk->jdk", regressor, self._shape_dirs)
+        self._joint_dirs: Float[Tensor, "55 3 K"] = torch.einsum("jv,vdk->jdk", regressor, self._shape_dirs)
         self.faces = np.asarray(model.faces, np.int64)
+        selector = require("smplx.vertex_joint_selector", extra="body").VertexJointSelector(
+            vertex_ids or require("smplx.vertex_ids", extra="body").vertex_ids["smplx"]
+        )
+        self._picks: Int[Tensor, "21"] = selector.extra_joints_idxs
+        self._mark_corners: Int[Tensor, "51 3"] = torch.from_numpy(self.faces)[model.lmk_faces_idx]
+        self._mark_weights: Float[Tensor, "51 3"] = model.lmk_bary_coords.detach()
         self.display_faces = coarse_faces(self.template.numpy().astype(np.float64), self.faces, _DISPLAY_FACES)
 
     @classmethod
@@ -109,35 +128,62 @@ class SmplxBody:
     def pose_joints(
         self,
         rotations: Float[Tensor, "B 55 3 3"],
-        betas: Float[Tensor, "B 10"],
+        betas: Float[Tensor, "B b"],
         expression: Float[Tensor, "B 10"],
         transl: Float[Tensor, "B 3"],
     ) -> Float[Tensor, "B 55 3"]:
         """Joints, metres; no vertex is touched."""
-        posed, _ = self._skeleton(rotations, torch.cat([betas, expression], dim=-1))
+        posed, _ = self._skeleton(rotations, self._coefficients(betas, expression))
         return posed + transl[:, None]
 
     def pose_vertices(
         self,
         rotations: Float[Tensor, "B 55 3 3"],
-        betas: Float[Tensor, "B 10"],
+        betas: Float[Tensor, "B b"],
         expression: Float[Tensor, "B 10"],
         transl: Float[Tensor, "B 3"],
     ) -> Float[Tensor, "B V 3"]:
-        """Vertices, metres: shape, expression, pose blend shapes (where the file has any), then linear blend skinning."""
-        coefficients = torch.cat([betas, expression], dim=-1)
+        """Vertices, metres."""
+        return self.pose(rotations, betas, expression, transl)[1]
+
+    def pose(
+        self,
+        rotations: Float[Tensor, "B 55 3 3"],
+        betas: Float[Tensor, "B b"],
+        expression: Float[Tensor, "B 10"],
+        transl: Float[Tensor, "B 3"],
+    ) -> tuple[Float[Tensor, "B 55 3"], Float[Tensor, "B V 3"]]:
+        """Joints and vertices, metres: shape, expression, pose blend shapes (where the file has any), then linear blend skinning."""
+        coefficients = self._coefficients(betas, expression)
         shaped = self.template + self._lbs.blend_shapes(coefficients, self._shape_dirs)
         if self._pose_dirs is not None:
             feature = (rotations[:, 1:] - torch.eye(3, device=rotations.device)).flatten(1)
             shaped = shaped + (feature @ self._pose_dirs).unflatten(-1, (-1, 3))
-        _, transforms = self._skeleton(rotations, coefficients)
-        # (B, V, 3, 4): the transform of every vertex
-        per_vertex = (self._weights @ transforms[:, :, :3].flatten(2)).unflatten(-1, (3, 4))
-        vertices: Tensor = (per_vertex[..., :3] @ shaped[..., None])[..., 0] + per_vertex[..., 3] + transl[:, None]
-        return vertices
+        joints, transforms = self._skeleton(rotations, coefficients)
+        # One product with all weights, coordinates before vertices: half the time of a small matrix per vertex on a CPU.
+        flat = transforms[:, :, :3].permute(0, 2, 3, 1).flatten(0, 2)  # (12 B, 55)
+        moved = (flat @ self._weights.mT).unflatten(0, (-1, 3, 4)).unbind(2)  # four of (B, 3, V)
+        x, y, z = shaped[:, None].unbind(-1)  # each (B, 1, V)
+        vertices = torch.addcmul(torch.addcmul(torch.addcmul(moved[3], moved[0], x), moved[1], y), moved[2], z).mT
+        return joints + transl[:, None], vertices + transl[:, None]
+
+    def landmarks(self, vertices: Float[Tensor, "B V 3"]) -> Float[Tensor, "B 72 3"]:
+        """21 vertices (face, feet, finger tips), then 51 points within triangles of the face: what `skeleton.LANDMARKS` names, metres."""
+        marks = (vertices[:, self._mark_corners] * self._mark_weights[..., None]).sum(2)  # (B, 51, 3)
+        return torch.cat((vertices[:, self._picks], marks), 1)
+
+    def _coefficients(self, betas: Float[Tensor, "B b"], expression: Float[Tensor, "B 10"]) -> Float[Tensor, "B K"]:
+        """Betas and expression in the order of the shape directions."""
+        missing = self._shape_dirs.shape[-1] - _EXPRESSIONS - betas.shape[-1]
+        if missing < 0:
+            raise InputError(
+                f"the network gives {betas.shape[-1]} betas and this body model has {betas.shape[-1] + missing}: "
+                "set smplx_dir to a file with all 300 shape directions"
+            )
+        return torch.cat((betas, betas.new_zeros(len(betas), missing), expression), -1)
 
     def _skeleton(
-        self, rotations: Float[Tensor, "B 55 3 3"], coefficients: Float[Tensor, "B 20"]
+        self, rotations: Float[Tensor, "B 55 3 3"], coefficients: Float[Tensor, "B K"]
     ) -> tuple[Float[Tensor, "B 55 3"], Float[Tensor, "B 55 4 4"]]:
         """Posed joints, and each joint's transform from rest to pose."""
         rest = self._joints_template + torch.einsum("bk,jdk->bjd", coefficients, self._joint_dirs)
@@ -163,8 +209,8 @@ class SmplxBody:
         self, betas: Float[np.ndarray, "*B 10"], expression: Float[np.ndarray, "*B 10"] | None = None
     ) -> Float[np.ndarray, "*B 55 3"]:
         """The joints at rest, J(betas, expression), float32, metres; joint 0 is what lies between `transl` and the pelvis."""
-        both = np.concatenate([betas, np.zeros_like(betas) if expression is None else expression], axis=-1)
-        flat = torch.as_tensor(both.reshape(betas.size // 10, 20), dtype=torch.float32)
+        face = np.zeros_like(betas) if expression is None else expression
+        flat = self._coefficients(*(torch.as_tensor(part.reshape(-1, 10), dtype=torch.float32) for part in (betas, face)))
         rest = self._joints_template + torch.einsum("bk,jdk->bjd", flat, self._joint_dirs)
         return rest.numpy().reshape(*betas.shape[:-1], 55, 3)
 

@@ -1,5 +1,6 @@
 """The body by laws: it is what the smplx library says it is, it turns the right limb the right way, and it moves rigidly."""
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -7,14 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import smplx
+import smplx.joint_names
 import torch
 from scipy.spatial.transform import Rotation
 
 from chromm_ros.body.decimate import coarse_faces
 from chromm_ros.body.network_params import params_from_rotations, place_head, rigid
-from chromm_ros.body.skeleton import HEAD, LIMBS, NAMES, PARENTS, PELVIS
+from chromm_ros.body.placed import in_smplx_order, place_bodies
+from chromm_ros.body.skeleton import HEAD, LANDMARKS, LIMBS, NAMES, PARENTS, PELVIS
 from chromm_ros.body.smplx_body import FREE_BODY, SmplxBody
-from chromm_ros.errors import FileError
+from chromm_ros.errors import FileError, InputError
+from chromm_ros.geometry.camera import project
 from chromm_ros.geometry.se3 import apply, compose
 from chromm_ros.records import BodyParams
 
@@ -237,27 +241,147 @@ def test_on_another_device_nothing_stays_behind(body: SmplxBody) -> None:
     assert body.template.device.type == "cpu"
 
 
-def test_bodies_placed_by_their_heads_are_those_of_multi_hmr() -> None:
-    """SPEC of the golden file: Multi-HMR's SMPL layer on a body of 80 vertices with pose blend shapes, person_center 'head'."""
-    if not (REFERENCE / "mod_mh_smpl_layer.npz").is_file():
-        pytest.skip("no reference data: set CHROMM_REFERENCE to the folder with network/mod_mh_smpl_layer.npz")
-    golden = np.load(REFERENCE / "mod_mh_smpl_layer.npz")
-    small = SmplxBody(REFERENCE / "synthetic_smplx_body.npz", "smplx")
-    rotvecs = golden["in.rotvec"]
-    matrices = Rotation.from_rotvec(rotvecs.reshape(-1, 3)).as_matrix().reshape(-1, 53, 3, 3)
-    params = params_from_rotations(matrices, golden["in.betas10"], golden["in.expression"])
-    placed = place_head(small, params, golden["nb10/head/transl"])
-    np.testing.assert_allclose(small.joints(placed), golden["nb10/head/j3d"][:, :55], atol=1e-4)
-    np.testing.assert_allclose(small.vertices(placed), golden["nb10/head/v3d"], atol=1e-4)
+def test_all_joints_are_the_smplx_librarys_own(body: SmplxBody) -> None:
+    rng = np.random.default_rng(9)
+    params = drawn(rng, 3)
+    model = smplx.create(str(FREE_BODY), "smplx", use_pca=False, flat_hand_mean=True, num_betas=10, batch_size=3)
+    theirs = model(**{name: torch.tensor(value).flatten(1) for name, value in vars(params).items()}).joints.detach()
+    rotations, betas, expression, transl = body._tensors(params)
+    joints, vertices = body.pose(rotations, betas, expression, transl)
+    ours = torch.cat((joints, body.landmarks(vertices)), 1)
+    assert ours.shape == (3, len(NAMES) + len(LANDMARKS), 3)
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
+    assert tuple(smplx.joint_names.JOINT_NAMES[55:127]) == LANDMARKS
 
 
-def test_a_licensed_file_is_found_in_any_of_its_places(tmp_path: Path) -> None:
-    place = tmp_path / "smplx" / "SMPLX_NEUTRAL.npz"
+def seen(rng: np.random.Generator, count: int) -> tuple[torch.Tensor, ...]:
+    """Rotations, betas, expression and points, as a network gives them."""
+    turns = Rotation.from_rotvec(0.5 * rng.normal(size=(count * 53, 3))).as_matrix().reshape(count, 53, 3, 3)
+    rest = [rng.normal(size=(count, size)) for size in (10, 10, 3)]
+    return tuple(torch.tensor(value, dtype=torch.float32) for value in (turns, *rest))
+
+
+def test_bodies_are_placed_by_any_joint_as_by_their_parameters(body: SmplxBody) -> None:
+    rotations, betas, expression, points = seen(np.random.default_rng(10), 3)
+    params = params_from_rotations(rotations.numpy(), betas.numpy(), expression.numpy())
+    for joint in (HEAD, PELVIS, NAMES.index("left_wrist")):
+        placed = place_bodies(body, rotations, betas, expression, points, joint)
+        torch.testing.assert_close(placed.joints[:, joint], points, atol=1e-5, rtol=0)
+        shift = (points.numpy() - body.joints(params)[:, joint])[:, None]
+        np.testing.assert_allclose(placed.joints[:, :55], body.joints(params) + shift, atol=2e-5)
+        np.testing.assert_allclose(placed.vertices, body.vertices(params) + shift, atol=2e-5)
+    assert place_bodies(body, rotations[:0], betas[:0], expression[:0], points[:0]).joints.shape == (0, 127, 3)
+
+
+def test_gradients_reach_everything_that_places_a_body(body: SmplxBody) -> None:
+    values = [value.requires_grad_() for value in seen(np.random.default_rng(11), 2)]
+    placed = place_bodies(body, *values)
+    (placed.joints.square().sum() + placed.vertices.square().mean()).backward()
+    for value in values:
+        assert value.grad is not None and value.grad.isfinite().all()
+        assert value.grad.flatten(1).abs().amax(1).min() > 0
+
+
+def test_betas_that_are_not_given_are_zero_and_too_many_are_refused(body: SmplxBody) -> None:
+    rotations, betas, expression, points = seen(np.random.default_rng(12), 2)
+    eleven = torch.cat((betas, torch.zeros(2, 1)), 1)
+    short = place_bodies(body, rotations, betas, expression, points)
+    assert torch.equal(short.vertices, place_bodies(body, rotations, eleven, expression, points).vertices)
+    with pytest.raises(InputError, match=r"gives 12 betas and this body model has 11: set smplx_dir"):
+        place_bodies(body, rotations, torch.zeros(2, 12), expression, points)
+
+
+def test_a_file_of_ten_betas_keeps_its_expressions(body: SmplxBody, tmp_path: Path) -> None:
+    held = dict(np.load(FREE_BODY))
+    held["shapedirs"] = np.concatenate((held["shapedirs"][..., :10], held["shapedirs"][..., 300:310]), -1)  # the old layout
+    np.savez(tmp_path / "SMPLX_NEUTRAL.npz", **held)
+    old, values = SmplxBody.load(str(tmp_path)), seen(np.random.default_rng(13), 2)
+    torch.testing.assert_close(place_bodies(old, *values).vertices, place_bodies(body, *values).vertices, atol=1e-6, rtol=0)
+    with pytest.raises(InputError, match=r"gives 11 betas and this body model has 10"):
+        old.pose_joints(torch.eye(3).repeat(1, 55, 1, 1), torch.zeros(1, 11), torch.zeros(1, 10), torch.zeros(1, 3))
+
+
+def golden(name: str) -> Path:
+    if not (REFERENCE / name).is_file():
+        pytest.skip(f"no reference data: set CHROMM_REFERENCE to the folder with network/{name}")
+    return REFERENCE / name
+
+
+@pytest.fixture(scope="module")
+def layer() -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(value) for name, value in np.load(golden("mod_mh_smpl_layer.npz")).items()}
+
+
+@pytest.fixture(scope="module")
+def small() -> SmplxBody:
+    facts = json.loads(golden("multihmr_tiny_config.json").read_text())
+    return SmplxBody(golden("synthetic_smplx_body.npz"), "smplx", vertex_ids=facts["smplx_vertex_ids_for_extra_joints"])
+
+
+def assert_same(ours: np.ndarray, reference: torch.Tensor) -> None:
+    assert np.shape(ours) == np.shape(reference)
+    assert np.abs(np.asarray(ours) - reference.numpy()).max() <= 1e-4 * float(reference.abs().max())
+
+
+def rotations_of(layer: dict[str, torch.Tensor]) -> torch.Tensor:
+    flat = layer["in.rotvec"].reshape(-1, 3).double()
+    return torch.from_numpy(Rotation.from_rotvec(flat.numpy()).as_matrix().reshape(-1, 53, 3, 3)).float()
+
+
+@pytest.mark.parametrize(("case", "joint"), [("nb10/head", HEAD), ("nb10/pelvis", PELVIS), ("nb11/head", HEAD)])
+def test_bodies_are_those_of_multi_hmr(case: str, joint: int, layer: dict[str, torch.Tensor], small: SmplxBody) -> None:
+    """Multi-HMR's SMPL layer on a body of 80 vertices with pose blend shapes; `person_center` is the head or the pelvis."""
+    reference = {key.removeprefix(f"{case}/"): value for key, value in layer.items() if key.startswith(case)}
+    rays = torch.cat((layer["in.loc"], torch.ones(4, 1)), 1)[..., None]
+    transl = layer["in.dist"] * (torch.linalg.inv(layer["in.K"]) @ rays)[..., 0]
+    betas = layer["in.betas11" if case.startswith("nb11") else "in.betas10"]
+    placed = place_bodies(small, rotations_of(layer), betas, layer["in.expression"], transl, joint)
+    ours = {"transl": transl, "transl_pelvis": placed.joints[:, :1], "v3d": placed.vertices, "j3d": placed.joints}
+    intrinsics = layer["in.K"][:, None].numpy()
+    ours |= {"v2d": project(placed.vertices.numpy(), intrinsics), "j2d": project(placed.joints.numpy(), intrinsics)}
+    for name, expected in reference.items():
+        assert_same(ours[name], expected)
+
+
+def test_a_body_without_a_centre_is_moved_by_transl_alone(layer: dict[str, torch.Tensor], small: SmplxBody) -> None:
+    """`person_center` None: transl is SMPL-X's own then, as in our records; and a body upright turns about its pelvis."""
+    rotations, betas, expression = in_smplx_order(rotations_of(layer)), layer["in.betas10"], layer["in.expression"]
+    joints, vertices = small.pose(rotations, betas, expression, layer["nb10/None/transl"])
+    assert_same(vertices, layer["nb10/None/v3d"])
+    assert_same(torch.cat((joints, small.landmarks(vertices)), 1), layer["nb10/None/j3d"])
+    assert_same(joints[:, :1], layer["nb10/None/transl_pelvis"])
+    upright = torch.cat((torch.eye(3).expand(4, 1, 3, 3), rotations[:, 1:]), 1)
+    joints, vertices = small.pose(upright, betas, expression, torch.zeros(4, 3))
+    assert_same(vertices, layer["body/vertices_zero_orient"])
+    assert_same(torch.cat((joints, small.landmarks(vertices)), 1), layer["body/joints_zero_orient"])
+
+
+def test_names_and_order_are_multi_hmrs() -> None:
+    names = json.loads(golden("mod_mh_joint_names.json").read_text())
+    ours = [f"{name}_smplhf" if name in {"left_eye", "right_eye"} else name for name in NAMES]  # theirs tells it from the skin's
+    assert names["joint_names_127"] == [*ours, *LANDMARKS]
+    assert names["smplx_full_pose_order_55"] == ours
+    assert names["smplx_parents"] == list(PARENTS)
+    assert names["head_idx"] == HEAD
+    order = names["multihmr_rotation_order_53"]
+    marked = torch.arange(53.0)[:, None, None].expand(53, 3, 3)[None]
+    for joint, rotation in zip(ours, in_smplx_order(marked)[0], strict=True):
+        if joint.endswith("_smplhf"):
+            assert torch.equal(rotation, torch.eye(3))
+        else:
+            assert order[int(rotation[0, 0])] == ("global_orient" if joint == "pelvis" else joint)
+
+
+def test_a_licensed_file_is_found_in_any_of_its_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, opened = tmp_path / "smplx" / "SMPLX_MALE.npz", []
     place.parent.mkdir()
-    place.symlink_to(FREE_BODY)
+    place.touch()
+    monkeypatch.setattr(SmplxBody, "__init__", lambda _, *arguments: opened.append(arguments))  # a second each, else
     for given in (tmp_path, place.parent, place):
-        assert SmplxBody.load(str(given)).kind == "smplx"
-    assert SmplxBody.load().kind == "free"
+        SmplxBody.load(str(given), "male")
+    assert opened == 3 * [(place, "smplx", "male")]
+    SmplxBody.load()
+    assert opened[3] == (FREE_BODY, "free")
 
 
 def test_a_missing_or_foreign_file_is_one_sentence(tmp_path: Path) -> None:

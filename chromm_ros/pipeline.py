@@ -30,7 +30,7 @@ class Pipeline:
     ) -> None:
         self.config = config
         self.body = SmplxBody.load(config.model.smplx_dir) if body is None else body
-        self.predictor = Predictor(config.model) if predictor is None else predictor
+        self.predictor = Predictor(config.model, self.body) if predictor is None else predictor
         self._reconstructor = Reconstructor(self.body, config.reconstruct, first_id)
         self._epoch: int | None = None
 

@@ -34,6 +34,8 @@ class PeopleOutput:
     """Expression."""
     distance: Float[Tensor, "P"]
     """Depth of the head along z, metres."""
+    token: Float[Tensor, "P D"]
+    """Token of the head's last layer, from which all of the above is read."""
 
 
 class PeopleAttention(nn.Module):
@@ -81,34 +83,47 @@ class PeopleLayer(nn.Module):
         return x + self.fc2(nn.functional.gelu(self.fc1(self.norm(x))))  # type: ignore[no-any-return]  # modules are called untyped
 
 
-class PeopleTransformer(nn.Module):
+class PeopleLayers(nn.Module):
     """People as queries over the patches of their own image; no norm at the end."""
 
-    def __init__(self, dim_in: int, context_dim: int, dim: int, mlp: int, heads: int, head_dim: int, depth: int) -> None:
+    def __init__(self, context_dim: int, dim: int, mlp: int, heads: int, head_dim: int, depth: int) -> None:
         super().__init__()
-        self.embed = nn.Linear(dim_in, dim)
-        self.position = nn.Parameter(torch.zeros(1, 1, dim))
         self.layers = nn.ModuleList(PeopleLayer(dim, mlp, heads, head_dim, context_dim) for _ in range(depth))
 
     def forward(
-        self, queries: Float[Tensor, "K C"], image: Int[Tensor, "K"], context: Float[Tensor, "F L E"]
+        self, queries: Float[Tensor, "K D"], image: Int[Tensor, "K"], context: Float[Tensor, "F L E"]
     ) -> Float[Tensor, "K D"]:
         """Tokens of K people, told whose image shows them; images without people cost nothing.
 
         The people of one image form one row, padded and masked; the context map is used once per image, never once per person.
         """
         if not len(image):
-            return queries.new_zeros(0, self.position.shape[-1])
+            return queries
         images, row = image.unique(return_inverse=True)  # rows of the padded batch
         count = row.bincount(minlength=len(images))
         slot = torch.arange(len(row), device=row.device) - (count.cumsum(0) - count)[row]  # people come sorted by image
-        padded = queries.new_zeros(len(images), int(count.max()), queries.shape[1])
-        padded[row, slot] = queries
-        mask = (torch.arange(padded.shape[1], device=row.device) < count[:, None])[:, None, None]
-        x = self.embed(padded) + self.position
+        x = queries.new_zeros(len(images), int(count.max()), queries.shape[1])
+        x[row, slot] = queries
+        mask = (torch.arange(x.shape[1], device=row.device) < count[:, None])[:, None, None]
+        context = context[images]
         for layer in self.layers:
-            x = layer(x, context[images], mask)
-        return x[row, slot]  # type: ignore[no-any-return]  # modules are called untyped
+            x = layer(x, context, mask)
+        return x[row, slot]
+
+
+class PeopleTransformer(PeopleLayers):
+    """The same behind an embedding of wider queries."""
+
+    def __init__(self, dim_in: int, context_dim: int, dim: int, mlp: int, heads: int, head_dim: int, depth: int) -> None:
+        super().__init__(context_dim, dim, mlp, heads, head_dim, depth)
+        self.embed = nn.Linear(dim_in, dim)
+        self.position = nn.Parameter(torch.zeros(1, 1, dim))
+
+    def forward(
+        self, queries: Float[Tensor, "K C"], image: Int[Tensor, "K"], context: Float[Tensor, "F L E"]
+    ) -> Float[Tensor, "K D"]:
+        """Tokens of K people, told whose image shows them."""
+        return super().forward(self.embed(queries) + self.position[0], image, context)
 
 
 class PerceptionHead(nn.Module):
@@ -142,8 +157,8 @@ class PerceptionHead(nn.Module):
 
     def forward(
         self, context: Float[Tensor, "F L E"], found: Detections
-    ) -> tuple[Float[Tensor, "P 318"], Float[Tensor, "P b"], Float[Tensor, "P 10"], Float[Tensor, "P 3"]]:
-        """Pose (6D), betas, expression and camera numbers of every detection.
+    ) -> tuple[Float[Tensor, "P 318"], Float[Tensor, "P b"], Float[Tensor, "P 10"], Float[Tensor, "P 3"], Float[Tensor, "P D"]]:
+        """Pose (6D), betas, expression, camera numbers and token of every detection.
 
         `_x` tables are indexed by the row and `_y` tables by the column, as upstream's are.
         """
@@ -161,6 +176,7 @@ class PerceptionHead(nn.Module):
             self.decshape(x) + self.init_betas,
             self.decexpression(x) + self.init_expression,
             self.deccam(x) + self.init_cam,
+            x,
         )
 
 
@@ -174,9 +190,10 @@ class MultiHmr(HumanBranch):
     def perceive(self, features: Float[Tensor, "F P D"], found: Detections, intrinsics: Float[Tensor, "F 3 3"]) -> PeopleOutput:
         """People at the detections; `intrinsics` in pixels of the square images."""
         rays = camera_embedding(intrinsics, round(features.shape[1] ** 0.5), self.config.bands, self.config.max_resolution)
-        pose, betas, expression, camera = self.perception(torch.cat((features, rays.to(features.dtype)), -1), found)
+        pose, betas, expression, camera, token = self.perception(torch.cat((features, rays.to(features.dtype)), -1), found)
         distance = distance_of(camera[:, 0].float(), intrinsics[found.image, 0, 0], self.config.image_size)
-        return PeopleOutput(rotations_from_6d(pose.float().unflatten(-1, (ROTATIONS, 6))), betas, expression, distance)
+        rotations = rotations_from_6d(pose.float().unflatten(-1, (ROTATIONS, 6)))
+        return PeopleOutput(rotations, betas.float(), expression.float(), distance, token.float())
 
 
 def rotations_from_6d(six: Float[Tensor, "*B 6"]) -> Float[Tensor, "*B 3 3"]:

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from chromm_ros.model.chromm import Chromm
+from chromm_ros.model.compose import Composed
 from chromm_ros.model.config import PATCH, NetworkConfig
-from chromm_ros.model.human_branch import suppress
+from chromm_ros.model.human_branch import HumanBranch, suppress
+from chromm_ros.model.human_heads import FIELD_OF_VIEW, PerceptionHead
 from chromm_ros.model.scene_branch import SceneBranch
 
 HALF_DIAGONAL = 0.75
@@ -26,15 +28,21 @@ TRIES = 1000
 """Detectors drawn, of which one in about 64 has its heads there."""
 
 
-def build(config: NetworkConfig) -> Chromm:
-    """A network for inference, its weights still to be filled, without touching the caller's random numbers."""
+def build(config: NetworkConfig, mode: str = "chromm") -> Chromm | Composed:
+    """A network for inference, its weights still to be filled, without touching the caller's random numbers.
+
+    Args:
+        config: sizes.
+        mode: `chromm` or `compose`, as `ModelOptions.mode`.
+    """
     with torch.random.fork_rng(devices=[]):
-        return Chromm(config).eval().requires_grad_(requires_grad=False)
+        network = Composed(config) if mode == "compose" else Chromm(config)
+        return network.eval().requires_grad_(requires_grad=False)
 
 
-def untrained(config: NetworkConfig, seed: int, device: torch.device | str = "cpu") -> Chromm:
-    """A network with weights of the seed, plausible from the start."""
-    network = build(config)
+def untrained(config: NetworkConfig, seed: int, device: torch.device | str = "cpu", mode: str = "chromm") -> Chromm | Composed:
+    """A network with weights of the seed, plausible from the start; both modes share the branches' weights."""
+    network = build(config, mode)
     draw(network, seed)
     network.to(device)
     make_plausible(network, seed)
@@ -66,19 +74,36 @@ def draw(network: nn.Module, seed: int) -> None:
 
 
 @torch.no_grad()
-def make_plausible(network: Chromm, seed: int) -> None:
+def make_plausible(network: Chromm | Composed, seed: int) -> None:
     """Start the outputs where sane answers lie; see the constants above."""
     _aim_scene(network.scene)
-    for layer in (network.smpl.decpose, network.smpl.decshape, network.smpl.decexpression, network.smpl.decdepth):
-        layer.weight.mul_(0.05)  # near the mean pose, the mean shape and the scene's depth
-    network.mask.out.weight.mul_(0.1)
-    network.mask.out.bias.fill_(-3.0)  # hardly anybody anywhere
     _last(network.human.offset).weight.mul_(0.1)
+    if isinstance(network, Chromm):
+        _aim_people(network)
+    else:
+        _aim_perception(network.human.perception)
+    _aim_detector(network.human, seed)
+
+
+def _aim_people(network: Chromm) -> None:
+    """People near the mean pose, the mean shape and the scene's depth, who stand below their heads, and hardly anybody in the mask."""
+    for layer in (network.smpl.decpose, network.smpl.decshape, network.smpl.decexpression, network.smpl.decdepth):
+        layer.weight.mul_(0.05)
+    network.mask.out.weight.mul_(0.1)
+    network.mask.out.bias.fill_(-3.0)
     _last(network.pelvis.fine).weight.mul_(0.1)
     coarse = _last(network.pelvis.coarse)
     coarse.weight.mul_(0.1)
     coarse.bias.copy_(torch.tensor((0.0, network.config.human.image_size / PATCH / 6)))  # below the head
-    _aim_detector(network, seed)
+
+
+def _aim_perception(head: PerceptionHead) -> None:
+    """The same for Multi-HMR's own head: at the scene's depth, for the lens above on images of 4:3 (`distance_of` reads the number)."""
+    for layer in (head.decpose, head.decshape, head.decexpression, head.deccam):
+        layer.weight.mul_(0.05)
+    focal = 0.625 / HALF_DIAGONAL  # in sides of the square; the half diagonal of 4:3 is 0.625 of the longer side
+    normal = 0.5 / math.tan(FIELD_OF_VIEW / 2)
+    head.deccam.bias[0] = math.log(DEPTH) * normal / focal
 
 
 def _aim_scene(scene: SceneBranch) -> None:
@@ -105,16 +130,15 @@ def _aim_scene(scene: SceneBranch) -> None:
     scene.metric_head.weight.mul_(0.05)
 
 
-def _aim_detector(network: Chromm, seed: int) -> None:
+def _aim_detector(human: HumanBranch, seed: int) -> None:
     """A detector that answers to places, not to content, with `HEADS` places above the usual threshold of 0.3.
 
     Positions are made larger than what images contribute. Then last layers are drawn and judged on a few images of coloured noise with
     and without borders: the strongest places must lie in the middle half both ways, and of those layers the one that tells these places
     best from all others, whatever the noise, is taken, with the threshold half way.
     """
-    human = network.human
     human.backbone.pos_embed.mul_(100.0)
-    n = network.config.human.image_size // PATCH
+    n = human.config.image_size // PATCH
     generator = torch.Generator().manual_seed(_seed(seed, "detector"))
     images = _noise(n * PATCH, generator).to(human.image_mean.device)
     hidden = nn.functional.relu(human.classifier[0](human.encode(images)))  # (I, n n, D)

@@ -4,11 +4,15 @@ Products are written as sums of products: autocast turns every matrix product in
 """
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 FOCAL_LIMITS = (0.3, 4.0)
 """Shortest and longest focal length believed, in longer image sides (a view of 118 to 14 degrees)."""
+
+
+NEAREST = 0.1
+"""Smallest depth of what a camera sees, metres: nearer is inside it."""
 
 
 def compose(first: Float[Tensor, "*B 3 3"], second: Float[Tensor, "*B 3 3"]) -> Float[Tensor, "*B 3 3"]:
@@ -17,7 +21,7 @@ def compose(first: Float[Tensor, "*B 3 3"], second: Float[Tensor, "*B 3 3"]) -> 
     return product
 
 
-def move_pixels(matrix: Float[Tensor, "*B 3 3"], pixels: Float[Tensor, "*B 2"]) -> Float[Tensor, "*B 2"]:
+def move_pixels(matrix: Float[Tensor, "*#B 3 3"], pixels: Float[Tensor, "*B 2"]) -> Float[Tensor, "*B 2"]:
     """Pixels after a resize and shift given as a 3x3 matrix."""
     moved: Tensor = (matrix[..., :2, :2] * pixels[..., None, :]).sum(-1) + matrix[..., :2, 2]
     return moved
@@ -32,7 +36,13 @@ def back_project(
     return depth[..., None] * rays
 
 
-def inside(pixels: Float[Tensor, "*B 2"], size: Float[Tensor, "*B 2"]) -> Bool[Tensor, "*B"]:
+def project(points: Float[Tensor, "*B 3"], intrinsics: Float[Tensor, "*#B 3 3"]) -> Float[Tensor, "*B 2"]:
+    """Pixels of points in the camera; one that is not `NEAREST` in front of it is taken to be, which leaves it finite and far outside."""
+    plane = points[..., :2] / points[..., 2:].clamp(min=NEAREST)
+    return move_pixels(intrinsics, plane)
+
+
+def inside(pixels: Float[Tensor, "*B 2"], size: Shaped[Tensor, "*#B 2"]) -> Bool[Tensor, "*B"]:
     """Whether pixels lie on an image of the given width and height."""
     return ((pixels >= 0) & (pixels < size)).all(-1)
 

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from chromm_ros.errors import ConfigError
+from chromm_ros.model.branches import Features, Output, Picking
 from chromm_ros.model.checkpoint import load_weights
-from chromm_ros.model.chromm import ChrommOutput, Features, Picking
+from chromm_ros.model.compose import PosableBody, compose_people
 from chromm_ros.model.config import ModelOptions
 from chromm_ros.model.initialise import build, untrained
 from chromm_ros.model.inputs import Batch, InputMaker
@@ -29,25 +30,29 @@ class Predictor:
 
     Args:
         options: what the user set.
+        body: what compose mode poses; chromm mode does without.
 
     Raises:
-        ConfigError: if the device does not exist here.
+        ConfigError: if the device does not exist here, or compose mode has no body.
         FileError: if the checkpoint cannot be read or does not fit.
     """
 
     weights: str
     """Name of the weights; `untrained` says that the people are not to be believed."""
 
-    def __init__(self, options: ModelOptions) -> None:
+    def __init__(self, options: ModelOptions, body: PosableBody | None = None) -> None:
+        if options.mode == "compose" and body is None:
+            raise ConfigError("mode is compose, which needs a body: give Predictor a loaded SmplxBody, or set mode to chromm")
         self._device = find_device(options.device)
+        self._body = None if body is None else body.to(self._device)
         self._half = options.precision == "bfloat16" or (options.precision == "auto" and self._device.type == "cuda")
         config = options.network()
         if options.checkpoint:
-            self.network = build(config)
+            self.network = build(config, options.mode)
             self.weights = load_weights(self.network, options.checkpoint)
             self.network.to(self._device)
         else:
-            self.network = untrained(config, options.seed, self._device)
+            self.network = untrained(config, options.seed, self._device, options.mode)
             self.weights = "untrained"
         self.network.scene.half_heads = options.heads_precision == "bfloat16"
         if options.compile:
@@ -77,7 +82,8 @@ class Predictor:
         size = (batch.scene_images.shape[2], batch.scene_images.shape[3])
         with self._autocast():
             features = self._encode(batch)
-            output = self.network.decode(features, views, size, self._picking)
+            seen = self.network.decode(features, views, size, self._picking)
+        output = seen if isinstance(seen, Output) else compose_people(seen, views, self._posable())
         prediction = to_prediction(batch, output, self._device)
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
@@ -91,6 +97,10 @@ class Predictor:
             for step in range(steps)
         )
         self.infer(self.prepare(Window(0, 0, tuple(f"camera{view}" for view in range(views)), sets)))
+
+    def _posable(self) -> PosableBody:
+        assert self._body is not None, "the constructor asks for it"
+        return self._body
 
     def _encode(self, batch: Batch) -> Features:
         if self._cache is None:
@@ -135,7 +145,7 @@ class FeatureCache:
         return kept is not None and kept[0]() is frame
 
 
-def to_prediction(batch: Batch, output: ChrommOutput, device: torch.device) -> Prediction:
+def to_prediction(batch: Batch, output: Output, device: torch.device) -> Prediction:
     """The network's output as the record that leaves `model`."""
     scene, bodies, found = output.scene, output.bodies, output.found
     return Prediction(

@@ -16,7 +16,7 @@ from chromm_ros.model.config import PATCH, SceneConfig
 from chromm_ros.model.rope import Prope, Rope, grid_positions, prope_table, rope_table
 from chromm_ros.model.rope_blocks import PoseInject, repeat_rope
 from chromm_ros.model.scene_conditions import Conditions, Prepared, prepare_conditions
-from chromm_ros.model.scene_heads import CameraHead, ConvHead, MetricDecoder, TokenDecoder, points_from_maps
+from chromm_ros.model.scene_heads import CameraHead, ConvHead, MetricDecoder, TokenDecoder, points_from_maps, without_autocast
 from chromm_ros.model.vit import Block, PatchEmbed, VisionTransformer
 
 SPECIALS = 5
@@ -98,7 +98,7 @@ class SceneBranch(nn.Module):
         rows, columns = size[0] // PATCH, size[1] // PATCH
         prepared = None
         if known is not None and self.config.conditioned:
-            with torch.autocast(features.device.type, enabled=False):
+            with without_autocast(features.device):
                 prepared = prepare_conditions(known, scenes, views, *size, features.device)
                 features = self.add_conditions(features.float(), prepared)
         hidden, rope = self.decode_tokens(features, rows, columns, prepared)
@@ -146,14 +146,13 @@ class SceneBranch(nn.Module):
         cameras = self.camera_decoder(flat, rope)[:, SPECIALS:]
         query = self.metric_token.expand(len(hidden), -1, -1)
         metric = self.metric_decoder(query, hidden.flatten(1, 2), repeat_rope(rope, shape[1]))
-        exact = torch.autocast(hidden.device.type, enabled=False)
         if not self.half_heads:
             points, confidence, cameras = points.float(), confidence.float(), cameras.float()
-        with nullcontext() if self.half_heads else exact:
+        with nullcontext() if self.half_heads else without_autocast(hidden.device):
             xy, z = self.point_head(points, rows, columns)
             (confidence,) = self.conf_head(confidence, rows, columns)
             poses = self.camera_head(cameras)
-        with exact:
+        with without_autocast(hidden.device):
             local, rays = points_from_maps(xy, z)
             scale = self.metric_head(metric.float()).flatten().exp()  # (B,)
             poses = torch.cat((poses[:, :, :3], poses[:, :, 3:] * _homogeneous(scale, shape[1])), -1)

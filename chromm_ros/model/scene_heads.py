@@ -3,6 +3,8 @@
 Source: yyfz/Pi3, pi3/models/layers/{transformer_head,conv_head,camera_head}.py.
 """
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -136,15 +138,20 @@ class CameraHead(nn.Module):
         """world_from_cam in the network's own scale."""
         x = self.more_mlps(self.res_conv(tokens).mean(1))
         nine, translation = in_float32(self.fc_rot, x), in_float32(self.fc_t, x)
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x.device):
             top = torch.cat((nearest_rotation(nine), translation[..., None]), -1)  # (F, 3, 4)
         return nn.functional.pad(top, (0, 0, 0, 1)) + top.new_tensor((0.0, 0.0, 0.0, 1.0)).diag()
 
 
 def in_float32(layer: nn.Module, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """A last layer outside autocast: bfloat16 has steps of 0.4 %, which would be seen as terraces in the logarithm of the depth."""
-    with torch.autocast(x.device.type, enabled=False):
+    with without_autocast(x.device):
         return layer(x.float())  # type: ignore[no-any-return]  # modules are called untyped
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """Each tensor in its own precision; the meta device, on which shapes and operations are counted, knows no autocast."""
+    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
 
 
 def nearest_rotation(nine: Float[Tensor, "*B 9"]) -> Float[Tensor, "*B 3 3"]:

@@ -12,7 +12,7 @@ from chromm_ros.records import Prediction
 
 
 def scene() -> tuple[Prediction, Cameras]:
-    window, prediction = World().window(steps=3)
+    window, prediction = World(people=0).window(steps=3)
     return prediction, Cameras.read(window, prediction)
 
 

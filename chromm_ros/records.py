@@ -35,8 +35,8 @@ class Frame:
     """RGB."""
     intrinsics: Float[np.ndarray, "3 3"] | None = None
     """Pinhole matrix in pixels of `image`, or None where the camera is not calibrated."""
-    depth: Float[np.ndarray, "H W"] | None = None
-    """Metres along z, not positive where unknown; None where there is no depth image."""
+    depth: Float[np.ndarray, "h w"] | None = None
+    """Metres along z, not positive where unknown, over the same view as `image`, maybe of another size; None: no depth image."""
     world_from_cam: Float[np.ndarray, "4 4"] | None = None
     """Known pose of the camera in any common frame (from TF), or None."""
     frame_id: str = ""

@@ -45,7 +45,7 @@ class MessageFiltersSync(FrameSync):
         self._ready: list[tuple[Entry, ...]] = []
         super().__init__(cameras, config, required)
 
-    def push(self, frame: Frame, arrival_ns: int) -> list[FrameSet]:
+    def push(self, frame: Frame, arrival_ns: int, now_ns: int | None = None) -> list[FrameSet]:
         """Take one frame and return the set that it completes, if any."""
         lane = self._lanes[frame.camera]
         lane.counters.received += 1
@@ -61,7 +61,7 @@ class MessageFiltersSync(FrameSync):
             header = SimpleNamespace(stamp=Time(sec=seconds, nanosec=nanoseconds))
             self._inputs[frame.camera].signalMessage(_Message(header, entry))
         ready, self._ready = self._ready, []
-        return [self._complete(entries, arrival_ns) for entries in ready]
+        return [self._complete(entries, arrival_ns if now_ns is None else now_ns) for entries in ready]
 
     def expire(self, now_ns: int) -> list[FrameSet]:
         """Nothing: upstream knows no deadline."""

@@ -126,13 +126,15 @@ class FrameSync:
 
     # What goes in and out
 
-    def push(self, frame: Frame, arrival_ns: int) -> list[FrameSet]:
+    def push(self, frame: Frame, arrival_ns: int, now_ns: int | None = None) -> list[FrameSet]:
         """Take one frame and return the sets that it makes ready, oldest first.
 
         Args:
             frame: of one of the cameras; `stamp_ns` of zero or less says that it has no stamp.
-            arrival_ns: monotonic time at which it arrived.
+            arrival_ns: monotonic time at which it arrived, from which its longest wait counts.
+            now_ns: monotonic time of this call, where the frame has been held since it arrived (for its depth image).
         """
+        now_ns = arrival_ns if now_ns is None else now_ns
         lane = self._lanes[frame.camera]
         lane.counters.received += 1
         leaving = []
@@ -140,14 +142,14 @@ class FrameSync:
             lane.drop_newest()
             lane.counters.ahead += 1
         if self._went_back(lane, frame.stamp_ns):
-            leaving = self.flush(arrival_ns)
+            leaving = self.flush(now_ns)
             self._start_over()
         if self._admit(lane, frame.stamp_ns, arrival_ns):
             lane.add(Entry(frame, arrival_ns))
             self._note_rhythm()
-            self._by_arrival.append((arrival_ns, lane, frame.stamp_ns))
+            self._note_arrival(lane, frame.stamp_ns, arrival_ns)
             self._newest_ns = max(self._newest_ns or frame.stamp_ns, frame.stamp_ns)
-        return leaving + self._release(arrival_ns)
+        return leaving + self._release(now_ns)
 
     def expire(self, now_ns: int) -> list[FrameSet]:
         """Return the sets that have waited long enough; to be called at `next_deadline_ns`."""
@@ -270,6 +272,12 @@ class FrameSync:
             self._late_in_a_row = 0
             return True
         return False
+
+    def _note_arrival(self, lane: Lane, stamp_ns: int, arrival_ns: int) -> None:
+        place = len(self._by_arrival)
+        while place and self._by_arrival[place - 1][0] > arrival_ns:  # only for frames that were held
+            place -= 1
+        self._by_arrival.insert(place, (arrival_ns, lane, stamp_ns))
 
     def _went_back(self, lane: Lane, stamp_ns: int) -> bool:
         """Whether time jumped back: in this camera's own stamps, or because frames of all cameras are late without end (G8).

@@ -4,6 +4,7 @@ Source: naver/multi-hmr, model.py (HPH), blocks/cross_attn_transformer.py, utils
 CHROMM's SMPL decoder shares `PeopleTransformer`.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -18,8 +19,8 @@ ROTATIONS = 53
 EXPRESSIONS = 10
 FARTHEST = 50.0
 """Largest distance that Multi-HMR gives, metres."""
-FIELD_OF_VIEW = torch.pi / 3
-"""Angle of the camera over the side of the square, whose focal length is the norm of the distances."""
+FIELD_OF_VIEW = math.pi / 3
+"""Angle over the side of the square of the camera that Multi-HMR assumes, and whose focal length is the norm of its distances."""
 
 
 @dataclass(frozen=True)
@@ -207,8 +208,18 @@ def rotations_from_6d(six: Float[Tensor, "*B 6"]) -> Float[Tensor, "*B 3 3"]:
 
 def distance_of(y: Float[Tensor, "P"], focal: Float[Tensor, "P"], size: int) -> Float[Tensor, "P"]:
     """Metres from the network's number, which is a logarithm for a camera of 60 degrees over the side; upstream scales the logarithm."""
-    normal = size / (2 * torch.tan(torch.tensor(FIELD_OF_VIEW / 2)).to(y.device))
-    return ((y * focal / normal).exp() - 1e-10).clamp(0.0, FARTHEST)
+    return ((y * (focal / assumed_focal(size))).exp() - 1e-10).clamp(0.0, FARTHEST)
+
+
+def assumed_focal(side: int) -> float:
+    """Focal length in pixels where nothing is known of the camera."""
+    return side / (2 * math.tan(FIELD_OF_VIEW / 2))
+
+
+def assumed_intrinsics(side: int) -> Float[Tensor, "3 3"]:
+    """The whole matrix of that camera; Multi-HMR puts the principal point on a whole pixel (side // 2)."""
+    focal, centre = assumed_focal(side), side // 2
+    return torch.tensor(((focal, 0.0, centre), (0.0, focal, centre), (0.0, 0.0, 1.0)))
 
 
 def mean_pose() -> Float[Tensor, "318"]:

@@ -8,10 +8,21 @@ from model.reference import arrays, assert_same, golden
 from safetensors.torch import load_file
 from torch import nn
 
+from chromm_ros.geometry.camera import pixel_grid, project
+from chromm_ros.geometry.rotation import matrix_from_rotvec, rotvec_from_matrix
 from chromm_ros.model.config import MULTIHMR as SIZES_OF_MULTIHMR
 from chromm_ros.model.config import PI3X as SIZE_OF_PI3X
-from chromm_ros.model.human_heads import MultiHmr, rotations_from_6d
+from chromm_ros.model.human_branch import fourier
+from chromm_ros.model.human_heads import (
+    MultiHmr,
+    PeopleLayers,
+    assumed_focal,
+    assumed_intrinsics,
+    distance_of,
+    rotations_from_6d,
+)
 from chromm_ros.model.inputs import letterbox, resize, scene_size
+from chromm_ros.model.pinhole import back_project
 from chromm_ros.model.rope import (
     grid_positions,
     invert_rigid,
@@ -44,21 +55,36 @@ def loaded(module: nn.Module, name: str, prefix: str = "") -> nn.Module:
     return module.eval()
 
 
+def results_of(modules: list[nn.Module]) -> list[torch.Tensor]:
+    """Fills with what the modules give when they are called."""
+    held: list[torch.Tensor] = []
+    for module in modules:
+        module.register_forward_hook(lambda _, inputs, output: held.append(output))
+    return held
+
+
 @pytest.mark.parametrize("case", ["tall", "wide"])
 def test_conv_head(case: str) -> None:
     reference = arrays("mod_conv_head.npz")
     head = loaded(ConvHead(24, (48, 32, 16), 12, (2, 1)), "mod_conv_head.safetensors")
     rows, columns = reference[f"{case}/in.patch_hw"].tolist()
+    stages = results_of(list(head.upsample_blocks))
     for index, ours in enumerate(head(reference[f"{case}/in.tokens"], rows, columns)):
         assert_same(ours, reference[f"{case}/out.{index}"])
-    uv = uv_map(14 * rows, 14 * columns, columns / rows, torch.device("cpu"))
-    assert_same(uv.permute(1, 2, 0), reference[f"{case}/mid.uv_full"])
+    for index, ours in enumerate(stages):
+        assert_same(ours, reference[f"{case}/mid.up{index}"])
+    for name, scale in (("uv_full", 14), ("uv_tokens", 1)):
+        uv = uv_map(scale * rows, scale * columns, columns / rows, torch.device("cpu"))
+        assert_same(uv.permute(1, 2, 0), reference[f"{case}/mid.{name}"])
 
 
 def test_camera_head_and_nearest_rotation() -> None:
     reference = arrays("mod_camera_head.npz")
     head = loaded(CameraHead(32), "mod_camera_head.safetensors")
+    last = results_of([head.fc_t, head.fc_rot])
     assert_same(head(reference["in.tokens"]), reference["out.pose"])
+    for ours in last:
+        assert_same(ours, reference["mid.t" if ours.shape[1] == 3 else "mid.rot9"])
     values = reference["so3/mid.singular_values_of_row_normalised"].sort(descending=True).values
     # Where the matrix mirrors, the nearest rotation jumps as the two smallest singular values meet.
     posed = (reference["so3/mid.det_in"] > 0) | (values[:, 1] - values[:, 2] > 1e-2)
@@ -71,6 +97,11 @@ def test_rope(dim: int) -> None:
     reference = arrays("mod_rope2d.npz")
     positions = reference["pos_with_specials"]
     assert torch.equal(grid_positions(3, 4, specials=5, device="cpu").expand_as(positions), positions)
+    plain = reference["grid_pos_h3_w4"]
+    assert torch.equal(grid_positions(3, 4, specials=0, device="cpu").expand_as(plain), plain)
+    steps = torch.arange(6)[:, None].expand(-1, 2)
+    for name, table in zip(("cos", "sin"), rope_table(steps, dim), strict=True):
+        assert_same(table[:, 0].repeat(1, 2), reference[f"d{dim}/{name}_table_0_5"], "upstream writes each angle twice")
     cos, sin = rope_table(positions, dim)
     ours = rotate(reference[f"d{dim}/in.tokens"], (cos[:, None], sin[:, None]))
     assert_same(ours, reference[f"d{dim}/out.tokens"])
@@ -124,6 +155,9 @@ def test_geometry_and_depths() -> None:
     reference = arrays("mod_pi3_geometry.npz")
     assert_same(ray_map(reference["in.K"], 6, 8), reference["rays_xy_from_K"])
     assert_same(invert_rigid(reference["se3_in"]), reference["se3_inverse"])
+    grid = reference["pixel_grid_HW3_h6_w8"]
+    assert_same(ray_map(torch.eye(3)[None], 6, 8)[0], grid[..., :2])
+    assert_same(torch.from_numpy(pixel_grid(8, 6)).float(), grid[..., :2])
     reference = arrays("mod_pi3_depthnorm.npz")
     depths, mean = normalise_depths(reference["in.depth"])
     assert_same(depths, reference["mean/normalised"])
@@ -132,7 +166,67 @@ def test_geometry_and_depths() -> None:
 
 def test_rotations() -> None:
     reference = arrays("mod_mh_rot6d.npz")
-    assert_same(rotations_from_6d(reference["in.x6"]), reference["out.R"])
+    ours = rotations_from_6d(reference["in.x6"])
+    assert_same(ours, reference["out.R"])
+    rotvec, expected = torch.from_numpy(rotvec_from_matrix(ours.double().numpy())), reference["out.rotvec"]
+    half_turn = (torch.pi - expected.norm(dim=-1, keepdim=True)).abs() < 1e-6  # either axis is right
+    assert_same(torch.where(half_turn, rotvec.abs(), rotvec), torch.where(half_turn, expected.abs(), expected))
+    assert_same(torch.from_numpy(matrix_from_rotvec(reference["rv/in"].double().numpy())), reference["rv/R"])
+    assert_same(torch.from_numpy(rotvec_from_matrix(reference["rv/R"].double().numpy())), reference["rv/back"])
+    degenerate = rotations_from_6d(reference["degenerate/in"])  # the identity's columns of other layouts are none here
+    assert torch.equal(degenerate.isnan(), reference["degenerate/out"].isnan())
+
+
+def test_cameras_of_multi_hmr() -> None:
+    reference = arrays("mod_mh_camera.npz")
+    intrinsics, points, distance = reference["in.K"], reference["in.points"], reference["in.dist"][..., 0]
+    per_point = intrinsics[:, None].expand(-1, points.shape[1], -1, -1)
+    there = back_project(points, distance, per_point)
+    assert_same(there, reference["inverse_perspective_projection"])
+    plane = back_project(points, torch.ones_like(distance), per_point)
+    assert_same(plane, reference["inverse_perspective_projection_nodist"])
+    assert_same(torch.from_numpy(project(there.numpy(), per_point.numpy())), reference["perspective_projection"])
+    focal = [assumed_focal(side) for side in reference["fov60_focal/in.img_size"].tolist()]
+    assert_same(torch.tensor(focal, dtype=torch.float64), reference["fov60_focal"])
+    for side in (98, 99, 672, 896):
+        assert_same(assumed_intrinsics(side)[None], arrays("mod_mh_preprocess.npz")[f"K_fov60/{side}"])
+
+
+def test_distances_of_multi_hmr() -> None:
+    reference = arrays("mod_mh_camera.npz")
+    side, y, focal = int(reference["img_size"]), reference["in.y"][:, 0], reference["in.focal"][:, 0]
+    normal = torch.full_like(y, assumed_focal(side))
+    assert_same(distance_of(y, normal, side)[:, None], reference["undo_log_depth"])
+    assert_same(distance_of(y, focal, side).log()[:, None], reference["undo_focal_norm"])
+    assert_same(distance_of(reference["focal_norm"][:, 0], focal, side).log()[:, None], reference["in.y"], "the inverse")
+    euclid = distance_of(reference["euclid/in.y"][:, 0], reference["euclid/in.K"][:, 0, 0], side)
+    assert_same(euclid[:, None], reference["euclid/out.dist"])
+
+
+def test_rays_and_their_waves() -> None:
+    reference = arrays("mod_mh_fourier.npz")
+    rays = reference["raw/in.rays"]
+    assert_same(fourier(rays, 16, 64), reference["raw/out"])
+    one = fourier(torch.tensor((0.0, 0.0, 1e-3)), 16, 64)  # small angles: sin(pi r f) is pi r f
+    assert_same(one[3 + 32 : 3 + 48] / (torch.pi * 1e-3), reference["freq_bands"] * torch.sinc(reference["freq_bands"] * 1e-3))
+
+
+@pytest.mark.parametrize("case", range(5))
+def test_people_of_an_image_share_a_row(case: int) -> None:
+    reference = {key[2:]: value for key, value in arrays("mod_mh_rebatch.npz").items() if key.startswith(f"{case}/")}
+    layers = PeopleLayers(3, 2, 4, 1, 4, 1)
+    held = []
+    layers.layers[0].register_forward_pre_hook(lambda _, inputs: held.extend(inputs))
+    people = torch.arange(1.0, 2 * len(reference["in"]) + 1).reshape(-1, 2)
+    context = torch.randn(10, 5, 3)
+    layers(people, reference["in"], context)
+    padded, seen, mask = held
+    assert_same(padded, reference["padded"])
+    assert torch.equal(mask[:, 0, 0], reference["mask"].bool())
+    images, row = reference["in"].unique(return_inverse=True)
+    assert torch.equal(row, reference["compact_idx"])
+    assert torch.equal(mask.sum((1, 2, 3)), reference["counts"])
+    assert torch.equal(seen, context[images]), "each row beside its own image, once"
 
 
 def test_sizes() -> None:

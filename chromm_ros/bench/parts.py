@@ -7,7 +7,6 @@ from typing import TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from chromm_ros.bench.flops import SPECIALS, Load
 from chromm_ros.model.branches import Features
@@ -15,7 +14,7 @@ from chromm_ros.model.chromm import Chromm
 from chromm_ros.model.config import PATCH, NetworkConfig
 from chromm_ros.model.human_branch import Detections, HumanBranch, at_patch
 from chromm_ros.model.human_heads import MultiHmr, PeopleTransformer
-from chromm_ros.model.initialise import draw
+from chromm_ros.model.initialise import Undrawn, aim_scene, draw
 from chromm_ros.model.inputs import Views, human_from_image, scene_from_image
 from chromm_ros.model.pinhole import compose
 from chromm_ros.model.rope import grid_positions, prope_table, rope_table
@@ -28,17 +27,11 @@ Part: TypeAlias = Callable[[], object]
 N = TypeVar("N", bound=nn.Module)
 
 
-class Undrawn(TorchFunctionMode):
-    """Modules are made without drawing their first weights: at full size that takes longer than anything else, for nothing."""
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]  # so it is in torch
-        if func in {nn.init.kaiming_uniform_, torch.Tensor.uniform_, torch.Tensor.normal_}:
-            return args[0] if args else kwargs["tensor"]
-        return func(*args, **(kwargs or {}))
-
-
 def random_network(make: Callable[[], N], device: torch.device) -> N:
-    """A network with drawn weights that does not know people: loads bring their own. On the meta device it has none."""
+    """A network with drawn weights; its scene is plausible, people it does not know: loads bring their own.
+
+    On the meta device it has no weights.
+    """
     with Undrawn(), torch.device("meta" if device.type == "meta" else "cpu"):
         network = make().eval().requires_grad_(requires_grad=False)
     if device.type == "meta":
@@ -47,6 +40,9 @@ def random_network(make: Callable[[], N], device: torch.device) -> N:
                 vars(module)["forward"] = partial(_people_in_rows, module)
         return network
     draw(network, 0)
+    for module in network.modules():
+        if isinstance(module, SceneBranch):
+            aim_scene(module)
     return network.to(device)
 
 

@@ -9,7 +9,9 @@ import math
 import zlib
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from chromm_ros.model.chromm import Chromm
 from chromm_ros.model.compose import Composed
@@ -17,6 +19,7 @@ from chromm_ros.model.config import PATCH, NetworkConfig
 from chromm_ros.model.human_branch import HumanBranch, suppress
 from chromm_ros.model.human_heads import FIELD_OF_VIEW, PerceptionHead
 from chromm_ros.model.scene_branch import SceneBranch
+from chromm_ros.model.vit import LayerScale
 
 HALF_DIAGONAL = 0.75
 """Tangent of half the angle of view over the diagonal: about 74 degrees, a common wide lens."""
@@ -26,6 +29,18 @@ HEADS = 3
 """Heads in every image; borders hide none of them, for they lie in the middle half of the square."""
 TRIES = 1000
 """Detectors drawn, of which one in about 64 has its heads there."""
+DEEP = 12
+"""Blocks from which a backbone counts as deep: its LayerScale starts at upstream's 1e-5, so that its tokens are known without its blocks."""
+
+
+class Undrawn(TorchFunctionMode):
+    """Modules are made without drawing their first weights: at full size that takes 23 s on one core, for nothing."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]  # so it is in torch
+        """Leave the tensor as it is."""
+        if func in {nn.init.kaiming_uniform_, Tensor.uniform_, Tensor.normal_}:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def build(config: NetworkConfig, mode: str = "chromm") -> Chromm | Composed:
@@ -35,7 +50,7 @@ def build(config: NetworkConfig, mode: str = "chromm") -> Chromm | Composed:
         config: sizes.
         mode: `chromm` or `compose`, as `ModelOptions.mode`.
     """
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), Undrawn():
         network = Composed(config) if mode == "compose" else Chromm(config)
         return network.eval().requires_grad_(requires_grad=False)
 
@@ -76,7 +91,7 @@ def draw(network: nn.Module, seed: int) -> None:
 @torch.no_grad()
 def make_plausible(network: Chromm | Composed, seed: int) -> None:
     """Start the outputs where sane answers lie; see the constants above."""
-    _aim_scene(network.scene)
+    aim_scene(network.scene)
     _last(network.human.offset).weight.mul_(0.1)
     if isinstance(network, Chromm):
         _aim_people(network)
@@ -106,7 +121,8 @@ def _aim_perception(head: PerceptionHead) -> None:
     head.deccam.bias[0] = math.log(DEPTH) * normal / focal
 
 
-def _aim_scene(scene: SceneBranch) -> None:
+@torch.no_grad()
+def aim_scene(scene: SceneBranch) -> None:
     """Rays of a pinhole camera, a depth of a few metres, cameras near the origin, scale 1.
 
     The point head sees u and v beside its channels: four of its hidden channels carry their positive and negative parts to the output.
@@ -141,7 +157,7 @@ def _aim_detector(human: HumanBranch, seed: int) -> None:
     n = human.config.image_size // PATCH
     generator = torch.Generator().manual_seed(_seed(seed, "detector"))
     images = _noise(n * PATCH, generator).to(human.image_mean.device)
-    hidden = nn.functional.relu(human.classifier[0](human.encode(images)))  # (I, n n, D)
+    hidden = nn.functional.relu(human.classifier[0](_tokens(human, images)))  # (I, n n, D)
     weights = torch.randn(TRIES, hidden.shape[2], generator=generator).to(hidden.device)
     logits = torch.einsum("td,ipd->tip", weights, hidden)
     average = logits.mean(1)  # (TRIES, n n)
@@ -160,6 +176,21 @@ def _aim_detector(human: HumanBranch, seed: int) -> None:
     last = _last(human.classifier)
     last.weight.copy_(weights[best, None] * factor)
     last.bias.fill_(math.log(0.3 / 0.7) - factor * (high + low) / 2)
+
+
+def _tokens(human: HumanBranch, images: Float[Tensor, "I 3 S S"]) -> Float[Tensor, "I P D"]:
+    """Features of the images. At full size the blocks would take a CPU ten minutes, so those of a deep backbone are all but silent."""
+    backbone, blocks = human.backbone, human.backbone.blocks
+    if len(blocks) < DEEP:
+        return human.encode(images)
+    for module in blocks.modules():
+        if isinstance(module, LayerScale):
+            module.gamma.fill_(1e-5)
+    backbone.blocks = nn.ModuleList()
+    try:
+        return human.encode(images)
+    finally:
+        backbone.blocks = blocks
 
 
 def _noise(side: int, generator: torch.Generator) -> Tensor:

@@ -1,4 +1,4 @@
-"""Rotations: axis-angle vectors, matrices, angles between them and their mean.
+"""Rotations: axis-angle vectors, matrices, angles between them, their mean and their median.
 
 SciPy's `Rotation` does the conversions; here they get leading batch axes of any number.
 """
@@ -81,6 +81,40 @@ def mean_rotation(
     """
     total = matrices.sum(axis=-3) if weights is None else np.einsum("...n,...nij->...ij", weights, matrices)
     return nearest_rotation(total)
+
+
+def geodesic_median(
+    matrices: Float[np.ndarray, "*B N 3 3"], weights: Float[np.ndarray, "*B N"] | None = None, *, steps: int = 5
+) -> Float[np.ndarray, "*B 3 3"]:
+    """The weighted geodesic median over the axis N: argmin_R sum_i w_i angle(R, R_i), which fewer than half of them can move little.
+
+    Weiszfeld's algorithm in the tangent space (Hartley, Aftab and Trumpf, "L1 rotation averaging using the Weiszfeld algorithm", CVPR
+    2011), a few steps from the mean. Between two of equal weight every rotation on the shortest way is a median; the mean is returned.
+    """
+    lead, count = matrices.shape[:-3], matrices.shape[-3]
+    median = mean_rotation(matrices, weights).reshape(-1, 3, 3)
+    each = np.array(np.moveaxis(matrices.reshape(-1, count, 3, 3), 0, -1), order="C")  # N 3 3 M: all arithmetic runs along M
+    w = np.ones((count, len(median))) if weights is None else weights.reshape(-1, count).T
+    for _ in range(steps):
+        sine, cosine = _turns(each, np.moveaxis(median, 0, -1))
+        length = np.sqrt((sine * sine).sum(axis=1))
+        angle = np.arctan2(length, cosine)
+        pull = w / np.maximum(angle, _NEAR)
+        total = pull.sum(axis=0)
+        step = ((pull * angle / np.maximum(length, 1e-12))[:, None] * sine).sum(axis=0) / np.where(total > 0.0, total, 1.0)
+        median = median @ matrix_from_rotvec(step.T)
+    return np.asarray(median.reshape(*lead, 3, 3))
+
+
+_NEAR = 1e-3
+"""Angle (radians) below which a rotation pulls the median no harder."""
+
+
+def _turns(each: Float[np.ndarray, "N 3 3 M"], at: Float[np.ndarray, "3 3 M"]) -> tuple[np.ndarray, np.ndarray]:
+    """Axis times sine (N 3 M) and cosine (N M) of the turns at^T each."""
+    between = [[sum(at[k, i] * each[:, k, j] for k in range(3)) for j in range(3)] for i in range(3)]
+    axis = [between[2][1] - between[1][2], between[0][2] - between[2][0], between[1][0] - between[0][1]]
+    return 0.5 * np.stack(axis, axis=1), 0.5 * (between[0][0] + between[1][1] + between[2][2] - 1.0)
 
 
 def geodesic_angle(a: Float[np.ndarray, "*#B 3 3"], b: Float[np.ndarray, "*#B 3 3"]) -> Float[np.ndarray, "..."]:

@@ -1,9 +1,11 @@
-"""Where rays meet: closed-form least squares with its own account of how good it is."""
+"""Where rays meet: closed-form least squares with its own account of how good it is, and a version that leaves out rays gone astray."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def meet(
     total = w.sum(axis=-1, keepdims=True)
     w = w / np.where(total > 0.0, total, 1.0)
     unit = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
-    across = np.eye(3) - unit[..., :, None] * unit[..., None, :]  # *B N 3 3
+    across = projectors(unit)
     centre = np.einsum("...n,...nd->...d", w, origins)
     start = origins - centre[..., None, :]  # relative to their mean: better conditioned, and the answer where nothing is known
     normal = np.einsum("...n,...nij->...ij", w, across)
@@ -54,3 +56,59 @@ def meet(
     residual = np.asarray(np.sqrt(np.einsum("...n,...ni->...", w, miss * miss)))
     ahead = np.einsum("...ni,...ni->...n", unit, offset[..., None, :] - start)
     return Meeting(centre + offset, residual, np.asarray(np.maximum(values[..., 0], 0.0)), ahead)
+
+
+def agreeing(
+    origins: Float[np.ndarray, "*B N 3"],
+    directions: Float[np.ndarray, "*B N 3"],
+    weights: Float[np.ndarray, "*B N"],
+    distances: Float[np.ndarray, "*B N"],
+    limit: float,
+    *,
+    noise: float = 0.1,
+    steps: int = 8,
+) -> Bool[np.ndarray, "*B N"]:
+    """Which rays pass a common point within a limit; those gone astray pull little at it, however far they go.
+
+    The point has the least sum of w_i limit^2 r_i^2 / (limit^2 + r_i^2) (Geman and McClure), r_i its distance from the ray, found by
+    graduated non-convexity (Yang, Antonante, Tzoumas and Carlone, "Graduated Non-Convexity for Robust Spatial Perception", RA-L 2020): it
+    starts as least squares and ends as that, in a fixed number of linear solutions. What each ray alone says of the distance is in r_i
+    at the start and fades out: it tells which of several crossings is meant, and does not move the point in the end. A ray ends at its
+    origin, so a point behind is as far as the origin. Rays need not fix a point; parallel ones agree where they run close together.
+
+    Args:
+        origins: where the N rays start.
+        directions: of any length but zero.
+        weights: not negative, 0 leaves a ray out; it never agrees.
+        distances: of the point from each origin, as each ray alone says.
+        limit: in the unit of the origins.
+        noise: standard deviation of the distances as a share of them.
+        steps: linear solutions.
+    """
+    square = max(limit, 1e-9) ** 2
+    unit = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
+    across = projectors(unit)
+    start = origins - origins.mean(axis=-2, keepdims=True)
+    said = start + unit * distances[..., None]
+    belief = square / np.maximum(noise * distances, 1e-3) ** 2  # of the distance, relative to that of the ray
+    pull, convexity = weights, np.ones(1)
+    for left in np.linspace(1.0, 0.0, steps):  # of the way from least squares
+        along = np.maximum(left, 1e-6) * belief
+        metric = across + along[..., None, None] * (np.eye(3) - across)
+        normal = np.einsum("...n,...nij->...ij", pull, metric) + 1e-30 * np.eye(3)  # no weight at all stays solvable
+        right = np.einsum("...n,...nij,...nj->...i", pull, metric, said)
+        away = np.linalg.solve(normal, right[..., None])[..., None, :, 0] - start
+        reached = np.einsum("...ni,...ni->...n", unit, away)
+        miss = away - np.maximum(reached, 0.0)[..., None] * unit
+        passed = np.einsum("...ni,...ni->...n", miss, miss)
+        far = passed + along * (reached - distances) ** 2
+        if left == 1.0:
+            convexity = np.maximum(2.0 * np.where(weights > 0.0, far, 0.0).max(axis=-1, initial=0.0, keepdims=True) / square, 1.0)
+        bend = square * convexity ** max(left - 1.0 / (steps - 1), 0.0)
+        pull = weights * (bend / (bend + far)) ** 2
+    return np.asarray((passed <= square) & (weights > 0.0))
+
+
+def projectors(unit: Float[np.ndarray, "*B 3"]) -> Float[np.ndarray, "*B 3 3"]:
+    """I - d d^T of unit vectors: what is left of a vector across them."""
+    return np.asarray(np.eye(3) - unit[..., :, None] * unit[..., None, :])

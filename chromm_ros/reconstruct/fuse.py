@@ -1,45 +1,59 @@
 """Fusion: what several cameras see of one person at one moment becomes one body in the world.
 
 After CHROMM (arXiv 2603.12789): shape and body pose are averaged over the cameras, the root's rotation is averaged in the world, and the
-head is where the rays through its pixels meet. Rotations have the chordal mean (`geometry.rotation.mean_rotation`), which is the
-quaternion mean without its signs. Where the rays do not fix a point (one camera, nearly parallel rays, a point behind a camera, rays
-that pass each other too far apart) the head is the mean of what the cameras say by depth, weighted by 1 / depth^2 since the error of a
-depth grows with it.
+head is where the rays through its pixels meet (`heads`). Rotations have the chordal mean (`geometry.rotation.mean_rotation`), which is
+the quaternion mean without its signs, or the geodesic median, which a camera that sees a pose quite wrong moves little. Every result
+says how good it is: the head by its covariance, rotations and shape by how far the cameras lie apart.
+
+The paper's ablation pools the people's tokens over the cameras instead and decodes once (`fusion.mode: maxpool_triangulate`). The
+network stands outside this package, so the decoder is handed in.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from chromm_ros.geometry import se3
-from chromm_ros.geometry.camera import inside, project, rays
-from chromm_ros.geometry.rotation import mean_rotation
-from chromm_ros.geometry.triangulate import meet
+from chromm_ros.geometry.camera import inside, project
+from chromm_ros.geometry.rotation import geodesic_median, is_rotation, nearest_rotation
 from chromm_ros.reconstruct.cameras import Cameras
+from chromm_ros.reconstruct.heads import FusionConfig, place
 from chromm_ros.reconstruct.people import People
-from chromm_ros.settings import Settings, setting
+from chromm_ros.records import Prediction
+
+__all__ = ["Bodies", "Decode", "Decoded", "FusionConfig", "fuse"]
 
 
 @dataclass(frozen=True)
-class FusionConfig(Settings):
-    """How the sights of a person are made one body, and when rays are trusted to place the head."""
+class Decoded:
+    """What a token says of a body, for N people."""
 
-    mode: str = setting(
-        "average_triangulate",
-        "average: everything is a mean over the cameras; average_triangulate: the head is where rays meet; maxpool_triangulate: "
-        "the cameras' tokens are pooled by their maximum and decoded again instead (needs a network that can)",
-        choices=("average", "average_triangulate", "maxpool_triangulate"),
-    )
-    rotation: str = setting("mean", "what stands for the rotations that several cameras see", choices=("mean", "geodesic_median"))
-    pixel_noise_px: float = setting(
-        4.0, "standard deviation of a head in the image, for weights and covariances [pixels]", at_least=0.01
-    )
-    depth_noise: float = setting(
-        0.1, "standard deviation of a head's depth as a share of it, for weights and covariances", at_least=0.001, at_most=1.0
-    )
-    min_angle_deg: float = setting(5.0, "smallest angle between rays that fixes a point [degrees]", at_least=0.1, at_most=90.0)
-    max_residual_m: float = setting(0.3, "farthest (rms) that rays may pass the point where they meet [m]", at_least=0.0)
+    rotations: Float[np.ndarray, "N 53 3 3"]
+    """As in `Prediction`: the root's from body to the camera of the person's image."""
+    betas: Float[np.ndarray, "N 10"]
+    """Shape."""
+    expression: Float[np.ndarray, "N 10"]
+    """Expression."""
+
+
+@runtime_checkable
+class Decode(Protocol):
+    """Reads bodies from human tokens a second time."""
+
+    def __call__(self, prediction: Prediction, person: Int[np.ndarray, "N"], tokens: Float[np.ndarray, "N D"]) -> Decoded:
+        """The bodies that the decoder sees if these people of the last prediction had these tokens.
+
+        A decoder reads more than the token: the ray through the head and the features of the image around it. Both stay those of the
+        person named, so one place in the prediction is all the context that is asked for.
+
+        Args:
+            prediction: the last one of the network, which may keep what belongs to it until the next.
+            person: places in it.
+            tokens: to be read in place of these people's own.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -52,14 +66,22 @@ class Bodies:
     """Time step in the window."""
     seen_by: Bool[np.ndarray, "G V"]
     """Cameras that saw the person."""
+    used: Bool[np.ndarray, "G V"]
+    """Those of them whose sight went into the body; the others' rays went astray."""
     score: Float[np.ndarray, "G"]
     """Best detection score."""
     head: Float[np.ndarray, "G 3"]
     """In the node's world, metres."""
+    head_covariance: Float[np.ndarray, "G 3 3"]
+    """Of the head, square metres, from the noise stated in the settings."""
     rotations: Float[np.ndarray, "G 53 3 3"]
     """Root (body to world), body, hands, jaw."""
+    rotation_spread: Float[np.ndarray, "G 53"]
+    """How far the cameras' rotations lie from it (rms angle, radians); NaN where one camera alone was used."""
     betas: Float[np.ndarray, "G 10"]
     """Shape."""
+    betas_spread: Float[np.ndarray, "G 10"]
+    """Standard deviation of the cameras' shapes about it; NaN where one camera alone was used."""
     expression: Float[np.ndarray, "G 10"]
     """Expression."""
     in_view: Float[np.ndarray, "G J"]
@@ -68,7 +90,14 @@ class Bodies:
     """How far the rays pass the head (rms), metres; NaN where depth placed it."""
 
 
-def fuse(cameras: Cameras, people: People, groups: Int[np.ndarray, "P"], views: int, config: FusionConfig) -> Bodies:
+def fuse(
+    cameras: Cameras,
+    people: People,
+    groups: Int[np.ndarray, "P"],
+    views: int,
+    config: FusionConfig,
+    decode: Callable[[Int[np.ndarray, "N"], Float[np.ndarray, "N D"]], Decoded] | None = None,
+) -> Bodies:
     """One body per group and frame-set.
 
     Args:
@@ -76,7 +105,8 @@ def fuse(cameras: Cameras, people: People, groups: Int[np.ndarray, "P"], views: 
         people: of the window.
         groups: theirs, at most one person of a group per image.
         views: number of cameras of the stream.
-        config: when rays are trusted.
+        config: how.
+        decode: `Decode` of the window's prediction, for `maxpool_triangulate`.
     """
     step, view = cameras.step[people.frame], cameras.view[people.frame]
     keys, slot = np.unique(np.stack([groups, step], axis=-1), axis=0, return_inverse=True)
@@ -85,55 +115,88 @@ def fuse(cameras: Cameras, people: People, groups: Int[np.ndarray, "P"], views: 
     seat[slot, view] = np.arange(len(people))
     seen = seat >= 0
     weight = np.where(seen, np.maximum(people.score, 1e-6)[seat], 0.0)  # an empty seat (-1) reads the last person, with no weight
-    head, residual = _heads(cameras, people, seat, weight, config)
+    heads = place(cameras, people, seat, weight, config)
+    weight = weight * heads.used
+    weight = weight / weight.sum(axis=1, keepdims=True)
+    alone = heads.used.sum(axis=1, keepdims=True) < 2
+    rotations, spread = _rotations(cameras, people, seat, weight, config.rotation)
+    betas = _average(people.betas, seat, weight)
+    away = people.betas[seat] - betas[:, None]
+    deviation = np.sqrt(np.einsum("gv,gvn->gn", weight, away * away))
+    expression = _average(people.expression, seat, weight)
+    if config.mode == "maxpool_triangulate":
+        assert decode is not None, "the Reconstructor refuses this mode without a decoder"
+        _pool(cameras, people, seat, weight, decode, (rotations, betas, expression))
     return Bodies(
         group=keys[:, 0],
         step=keys[:, 1],
         seen_by=seen,
+        used=heads.used,
         score=np.where(seen, people.score[seat], 0.0).max(axis=1, initial=0.0),
-        head=head,
-        rotations=_rotations(cameras, people, seat, weight),
-        betas=_average(people.betas, seat, weight),
-        expression=_average(people.expression, seat, weight),
+        head=heads.point,
+        head_covariance=heads.covariance,
+        rotations=rotations,
+        rotation_spread=np.where(alone, np.nan, spread),
+        betas=betas,
+        betas_spread=np.where(alone, np.nan, deviation),
+        expression=expression,
         in_view=np.where(seen[..., None], _in_view(cameras, people)[seat], 0.0).max(axis=1, initial=0.0),
-        residual=residual,
+        residual=heads.residual,
     )
 
 
 def _average(
     values: Float[np.ndarray, "P N"], seat: Int[np.ndarray, "G V"], weight: Float[np.ndarray, "G V"]
 ) -> Float[np.ndarray, "G N"]:
-    return np.asarray(np.einsum("gv,gvn->gn", weight / weight.sum(axis=1, keepdims=True), values[seat]))
+    return np.asarray(np.einsum("gv,gvn->gn", weight, values[seat]))
 
 
 def _rotations(
-    cameras: Cameras, people: People, seat: Int[np.ndarray, "G V"], weight: Float[np.ndarray, "G V"]
-) -> Float[np.ndarray, "G 53 3 3"]:
-    """Mean rotations, the root's in the world; a body that one camera sees keeps its own."""
+    cameras: Cameras, people: People, seat: Int[np.ndarray, "G V"], weight: Float[np.ndarray, "G V"], kind: str
+) -> tuple[Float[np.ndarray, "G 53 3 3"], Float[np.ndarray, "G 53"]]:
+    """Rotations that stand for all, the root's in the world, and their spread; a body of one camera keeps its own."""
     rotations = people.rotations.copy()
     rotations[:, 0] = cameras.world_from_cam[people.frame, :3, :3] @ rotations[:, 0]
-    best = seat[np.arange(len(seat)), weight.argmax(axis=1)]
-    fused = rotations[best]
-    several = np.flatnonzero((seat >= 0).sum(axis=1) > 1)
-    stacked = np.swapaxes(rotations[seat[several]], 1, 2)  # G 53 V 3 3
-    fused[several] = mean_rotation(stacked, np.broadcast_to(weight[several, None], stacked.shape[:3]))
-    return np.asarray(fused)
+    fused = rotations[seat[np.arange(len(seat)), weight.argmax(axis=1)]]
+    spread = np.zeros(fused.shape[:2])
+    several = np.flatnonzero((weight > 0.0).sum(axis=1) > 1)
+    each = rotations[seat[several]]  # G V 53 3 3
+    total = np.einsum("gv,gvjab->gjab", weight[several], each)
+    if kind == "geodesic_median":
+        stacked = np.swapaxes(each, 1, 2)
+        fused[several] = geodesic_median(stacked, np.broadcast_to(weight[several, None], stacked.shape[:3]))
+    else:
+        fused[several] = nearest_rotation(total)  # the chordal mean
+    cosine = (np.einsum("gjab,gjab->gj", fused[several], total) - 1.0) / 2.0  # the mean of the angles' cosines
+    spread[several] = np.arccos(np.clip(cosine, -1.0, 1.0))
+    return fused, spread
 
 
-def _heads(
-    cameras: Cameras, people: People, seat: Int[np.ndarray, "G V"], weight: Float[np.ndarray, "G V"], config: FusionConfig
-) -> tuple[Float[np.ndarray, "G 3"], Float[np.ndarray, "G"]]:
-    """Heads in the world, and the residual of those that rays placed."""
-    world_from_cam = cameras.world_from_cam[people.frame]
-    toward = se3.rotate(world_from_cam, rays(people.head_pixel, cameras.intrinsics[people.frame])[:, None])[:, 0]
-    met = meet(world_from_cam[seat, :3, 3], toward[seat], weight)
-    cosine = np.cos(np.radians(config.min_angle_deg))
-    trusted = (met.spread >= (1.0 - cosine) / 2.0) & (met.residual <= config.max_residual_m)
-    trusted &= ((met.ahead > 0.0) | (seat < 0)).all(axis=1)
-    alone = se3.apply(world_from_cam, cameras.unit * people.head[:, None])[:, 0]
-    by_depth = weight / np.maximum(people.head[seat, 2], 1e-3) ** 2
-    placed = np.where(trusted[:, None], met.point, _average(alone, seat, by_depth))
-    return placed, np.where(trusted, met.residual, np.nan)
+def _pool(
+    cameras: Cameras,
+    people: People,
+    seat: Int[np.ndarray, "G V"],
+    weight: Float[np.ndarray, "G V"],
+    decode: Callable[[Int[np.ndarray, "N"], Float[np.ndarray, "N D"]], Decoded],
+    into: tuple[Float[np.ndarray, "G 53 3 3"], Float[np.ndarray, "G 10"], Float[np.ndarray, "G 10"]],
+) -> None:
+    """Write the bodies decoded from pooled tokens over the averages; where the decoder gives no true body, the average stays.
+
+    Tokens are pooled by their maximum over the cameras used, and decoded in the image of the camera that sees the person best. A body
+    of one camera has nothing to pool.
+    """
+    several = np.flatnonzero((weight > 0.0).sum(axis=1) > 1)
+    if not len(several):
+        return
+    tokens = np.where((weight[several] > 0.0)[..., None], people.token[seat[several]], -np.inf).max(axis=1)
+    best = seat[several, weight[several].argmax(axis=1)]
+    decoded = decode(people.index[best], tokens)
+    parts = [np.array(part, dtype=np.float64) for part in (decoded.rotations, decoded.betas, decoded.expression)]
+    true = is_rotation(parts[0], tolerance=0.05).all(axis=-1)
+    true &= np.isfinite(parts[1]).all(axis=-1) & np.isfinite(parts[2]).all(axis=-1)
+    parts[0][:, 0] = cameras.world_from_cam[people.frame[best], :3, :3] @ parts[0][:, 0]
+    for target, part in zip(into, parts, strict=True):
+        target[several[true]] = part[true]
 
 
 def _in_view(cameras: Cameras, people: People) -> Float[np.ndarray, "P J"]:

@@ -6,13 +6,16 @@ alone, so both come first here; on exact predictions the order changes nothing.
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
+from chromm_ros.body.skeleton import BODY_JOINTS
+from chromm_ros.errors import ConfigError
 from chromm_ros.reconstruct.associate import AssociationConfig, Associator
 from chromm_ros.reconstruct.cameras import Cameras, estimates, pose_table
 from chromm_ros.reconstruct.cloud import CloudConfig, select
-from chromm_ros.reconstruct.fuse import Bodies, FusionConfig, fuse
+from chromm_ros.reconstruct.fuse import Bodies, Decode, FusionConfig, fuse
 from chromm_ros.reconstruct.kinematics import Skeleton
 from chromm_ros.reconstruct.people import People
 from chromm_ros.reconstruct.posed import pose
@@ -43,10 +46,26 @@ class ReconstructConfig(Settings):
 
 
 class Reconstructor:
-    """Makes windows whole, one after the other; what it remembers between them is bounded."""
+    """Makes windows whole, one after the other; what it remembers between them is bounded.
 
-    def __init__(self, body: Skeleton, config: ReconstructConfig, first_id: int = 1) -> None:
+    Args:
+        body: whose joints are posed.
+        config: settings of all steps.
+        first_id: id of the first person.
+        decode: reads bodies from human tokens again, for `fusion.mode: maxpool_triangulate`; None where the network cannot.
+
+    Raises:
+        ConfigError: if the settings ask for such a decoder and there is none.
+    """
+
+    def __init__(self, body: Skeleton, config: ReconstructConfig, first_id: int = 1, *, decode: Decode | None = None) -> None:
+        if config.fusion.mode == "maxpool_triangulate" and decode is None:
+            raise ConfigError(
+                "fusion.mode is 'maxpool_triangulate', which decodes pooled tokens again, and this network offers no decoder: "
+                "choose average or average_triangulate"
+            )
         self._body = body
+        self._decode = decode
         self._config = config
         self._scale = ScaleFilter(config.scale)
         self._stitcher = Stitcher(config.stitch)
@@ -95,7 +114,8 @@ class Reconstructor:
         groups = self._associator.update(cameras, people, joints, tracks, alive, stamps)
 
         # Fuse: all sights of a person at one moment become one body.
-        bodies = fuse(cameras, people, groups, len(window.cameras), config.fusion)
+        decode = partial(self._decode, prediction) if self._decode is not None else None
+        bodies = fuse(cameras, people, groups, len(window.cameras), config.fusion, decode)
         posed = pose(bodies, self._body, stamps)
         persons, left = self._roster.update(stamps, bodies, posed, tracks, groups, alive)
 
@@ -124,8 +144,14 @@ class Reconstructor:
 
 def _health(people: People, bodies: Bodies) -> dict[str, float]:
     met = bodies.residual[np.isfinite(bodies.residual)]
+    spread = bodies.rotation_spread[np.isfinite(bodies.rotation_spread[:, 0]), :BODY_JOINTS]
     return {
         "sights": float(len(people)),
         "bodies_triangulated": float(len(met)),
         "ray_residual_m": float(met.mean()) if len(met) else 0.0,
+        "sights_astray": float((bodies.seen_by & ~bodies.used).sum()),
+        "head_deviation_m": float(np.sqrt(np.trace(bodies.head_covariance, axis1=1, axis2=2)).mean())
+        if len(bodies.head)
+        else 0.0,
+        "rotation_spread_deg": float(np.degrees(np.sqrt((spread**2).mean()))) if spread.size else 0.0,
     }

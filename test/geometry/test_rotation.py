@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from chromm_ros.geometry.rotation import (
     geodesic_angle,
+    geodesic_median,
     is_rotation,
     matrix_from_rotvec,
     mean_rotation,
@@ -103,3 +104,46 @@ def test_rotations_are_told_from_other_matrices(shape: tuple[int, ...]) -> None:
     shear = np.eye(3) + 0.1 * np.eye(3, k=1)
     for spoilt in (1.01 * rotations, -rotations, 0.0 * rotations, rotations @ shear):
         assert not is_rotation(spoilt).any()
+
+
+@given(st.integers(0, 1000), st.integers(1, 7))
+@settings(max_examples=20, deadline=None, derandomize=True)
+def test_the_median_has_the_least_sum_of_angles_and_moves_with_its_rotations(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    matrices, weights = random_rotations((count,), seed), rng.uniform(0.5, 1.0, count)
+    middle = random_rotations((), seed + 1)
+    near = middle @ matrix_from_rotvec(0.3 * rng.normal(size=(count, 3)))
+    median = geodesic_median(near, weights, steps=40)
+
+    def cost(rotation: np.ndarray) -> float:
+        return float((weights * geodesic_angle(rotation, near)).sum())
+
+    others = median @ matrix_from_rotvec(0.05 * rng.normal(size=(20, 3)))
+    assert all(cost(median) < cost(other) + 1e-3 for other in [*others, *near, geodesic_median(near, weights)])
+    np.testing.assert_allclose(geodesic_median(matrices[0] @ near, weights, steps=40), matrices[0] @ median, atol=1e-6)
+
+
+def test_fewer_than_half_move_the_median_little() -> None:
+    a, far = random_rotations((2,), 7)
+    astray = np.stack([a, a, a, far, far])
+    assert geodesic_angle(geodesic_median(astray), a) < 0.15 < 0.3 < geodesic_angle(mean_rotation(astray), a)
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (5,), (2, 3)])
+def test_medians_of_batches_are_found_one_by_one(shape: tuple[int, ...]) -> None:
+    matrices, weights = random_rotations((*shape, 4), 8), np.random.default_rng(8).uniform(0.1, 1.0, (*shape, 4))
+    found = geodesic_median(matrices, weights)
+    assert found.shape == (*shape, 3, 3) and is_rotation(found).all()
+    for index in np.ndindex(shape):
+        np.testing.assert_allclose(found[index], geodesic_median(matrices[index], weights[index]), atol=1e-9)
+
+
+@pytest.mark.parametrize("angle", [0.0, np.pi / 2, np.pi])
+def test_the_median_of_two_is_finite_and_between_them(angle: float) -> None:
+    pair = matrix_from_rotvec(np.array([[0.0, 0.0, 0.0], [0.0, 0.0, angle]]))
+    median = geodesic_median(pair)
+    assert is_rotation(median) and geodesic_angle(pair, median).sum() == pytest.approx(angle, abs=1e-6)
+
+
+def test_no_weight_gives_some_rotation() -> None:
+    assert is_rotation(geodesic_median(random_rotations((3,), 9), np.zeros(3)))

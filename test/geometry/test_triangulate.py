@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chromm_ros.geometry.triangulate import meet
+from chromm_ros.geometry.triangulate import agreeing, meet
 
 
 @given(st.integers(0, 10_000), st.integers(2, 8))
@@ -85,3 +85,37 @@ def test_a_rigid_motion_moves_the_point_with_the_rays() -> None:
     shift = rng.normal(size=3)
     moved = meet(origins @ turn.T + shift, directions @ turn.T)
     np.testing.assert_allclose(moved.point, turn @ meet(origins, directions).point + shift, atol=1e-10)
+
+
+@pytest.mark.parametrize("strays", [0, 1, 3])
+def test_rays_that_go_astray_do_not_agree(strays: int) -> None:
+    rng = np.random.default_rng(4)
+    origins = rng.normal(size=(50, 8, 3)) * [5.0, 5.0, 1.0] + [0.0, 0.0, 10.0]
+    targets = 0.02 * rng.normal(size=(50, 8, 3))
+    targets[:, :strays] += rng.choice([-2.0, 2.0], size=(50, strays, 3))
+    rays = targets - origins
+    distances = np.linalg.norm(rays, axis=-1)
+    passed = np.linalg.norm(np.cross(rays, origins), axis=-1) / distances > 0.4  # others may well pass the point by chance
+    said = distances * (1.0 + 0.1 * rng.normal(size=distances.shape))
+    agree = agreeing(origins, rays, np.ones((50, 8)), said, 0.3)
+    assert agree[:, strays:].mean() > 0.98 and (not strays or agree[passed].mean() < 0.02)
+
+
+def test_distances_said_do_not_spoil_rays_that_meet() -> None:
+    rng = np.random.default_rng(5)
+    origins = 4.0 * rng.normal(size=(20, 4, 3))
+    said = np.linalg.norm(origins, axis=-1) * rng.uniform(0.7, 1.4, (20, 4))
+    assert agreeing(origins, -origins, np.ones((20, 4)), said, 0.05).all()
+
+
+def test_parallel_rays_agree_where_they_run_close_together_and_no_weight_never_does() -> None:
+    origins = np.array([[0.0, 0, 0], [0.1, 0, 0], [2.0, 0, 0]])
+    ahead = np.broadcast_to([0.0, 0.0, 1.0], (3, 3))
+    assert agreeing(origins, ahead, np.array([1.0, 1.0, 1.0]), np.full(3, 4.0), 0.3).tolist() == [True, True, False]
+    assert agreeing(origins, ahead, np.array([1.0, 0.0, 0.0]), np.full(3, 4.0), 0.3).tolist() == [True, False, False]
+    assert not agreeing(origins, ahead, np.zeros(3), np.full(3, 4.0), 0.3).any()
+
+
+def test_a_ray_ends_at_its_origin() -> None:
+    origins, rays = np.array([[0.0, 0, 0], [4.0, 0, 0]]), np.array([[-1.0, 0, 1], [1.0, 0, 1]])  # their lines meet behind
+    assert not agreeing(origins, rays, np.ones(2), np.full(2, 4.0), 0.3).all()

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from planted import World, body, reordered
 
+from chromm_ros.errors import ConfigError
 from chromm_ros.geometry import se3
 from chromm_ros.geometry.rotation import matrix_from_rotvec
 from chromm_ros.geometry.sim3 import Similarity
+from chromm_ros.reconstruct.fuse import Decoded, FusionConfig
 from chromm_ros.reconstruct.reconstructor import ReconstructConfig, Reconstructor
 from chromm_ros.reconstruct.track import TrackingConfig
-from chromm_ros.records import Reconstruction
+from chromm_ros.records import Prediction, Reconstruction
 
 GAUGE = Similarity(np.ones(()), matrix_from_rotvec(np.array([0.3, -1.0, 0.5])), np.array([3.0, -2.0, 1.0]))
 """Some window's own world."""
@@ -212,7 +214,14 @@ def test_the_metric_scale_is_counted_from_the_networks_own_unit() -> None:
 
 def test_health_names_its_units() -> None:
     health = reconstructor().update(*World().window()).health
-    plain = {"stitch_cameras", "sights", "bodies_triangulated", "scale", "people_over_scale"}  # counts and ratios
+    plain = {
+        "stitch_cameras",
+        "sights",
+        "bodies_triangulated",
+        "sights_astray",
+        "scale",
+        "people_over_scale",
+    }  # counts and ratios
     assert {name for name in health if not name.endswith(("_m", "_deg"))} == plain
 
 
@@ -305,3 +314,22 @@ def test_random_predictions_never_break_it_and_memory_stays_bounded() -> None:
         assert 1.0 / 3.0 - 1e-9 <= result.metric_scale <= 3.0 + 1e-9
     ids = [person.track_id for person in result.people]
     assert len(set(ids)) == len(ids)
+
+
+def test_pooling_without_a_decoder_is_refused_in_one_sentence() -> None:
+    config = ReconstructConfig(fusion=FusionConfig(mode="maxpool_triangulate"))
+    with pytest.raises(ConfigError, match="maxpool_triangulate"):
+        Reconstructor(body(), config)
+
+
+def test_pooled_tokens_are_decoded_by_the_decoder_handed_in() -> None:
+    world = World(rig=True)
+    window, prediction = world.window()
+
+    def decode(said: Prediction, person: np.ndarray, tokens: np.ndarray) -> Decoded:
+        assert said is prediction
+        np.testing.assert_allclose(tokens, said.person_token[person], atol=1e-12)  # all cameras have the same here
+        return Decoded(said.rotations[person], said.betas[person], said.expression[person])
+
+    config = ReconstructConfig(fusion=FusionConfig(mode="maxpool_triangulate"))
+    persons(Reconstructor(body(), config, decode=decode).update(window, prediction), world, 0)

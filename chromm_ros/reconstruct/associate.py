@@ -7,37 +7,43 @@ CHROMM (arXiv 2603.12789) compares people a and b of two cameras at the same tim
 (metres, mean over joints; ours are the 22 of the body, since fingers say nothing about who it is), assigns them per pair of cameras by
 the Hungarian method and cuts at a threshold. Three things make that one answer over all cameras and over time:
 
-- Votes. Every new frame-set lets each pair of tracks vote: a pair assigned below the threshold votes for, by how far below; a pair
-  that both see but that is not assigned votes against, by how far apart. Votes add up along tracks within limits, so one bad image
-  does not swap people, and images that come again in the next window do not vote again.
+- Votes. Every new frame-set lets each pair of tracks vote: an assigned pair for, by how far its cost is below the threshold, or
+  against, by how far above; a pair that both see but that is not assigned against, by how far apart. Votes add up along tracks and
+  fade, so one bad image does not swap people, a track that changed over to somebody else is found out, and images that come again in
+  the next window do not vote again.
 - A partition. Pairs with votes above zero are joined in order of their votes. Two groups join only if the votes between all their
   members sum to more than zero: that settles cycles that disagree (a with b, b with c, but a not with c).
 - No camera sees a person twice: groups with tracks of one camera in one frame-set never join.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
 
 from chromm_ros.body.skeleton import BODY_JOINTS
 from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.people import People
 from chromm_ros.settings import Settings, setting
 
-POSITION, POSE = 0.8, 0.2
-"""Weights of the two terms of the cost (the paper's)."""
+WEIGHTS = {"both": (0.8, 0.2), "position": (1.0, 0.0), "pose": (0.0, 1.0)}
+"""Weights of the two terms of the cost: the paper's, and those of its ablation."""
 
 
 @dataclass(frozen=True)
 class AssociationConfig(Settings):
     """When people of two cameras are one."""
 
-    max_cost_m: float = setting(
-        0.8, "largest cost (0.8 position + 0.2 pose, mean over joints) of one person in two cameras [m]", at_least=0.0
+    cost: str = setting(
+        "both",
+        "what people of two cameras are compared by: both (0.8 position + 0.2 pose, as in the paper), position or pose alone",
+        choices=tuple(WEIGHTS),
     )
-    memory: float = setting(10.0, "most votes, for or against, that a pair of tracks can collect [frame-sets]", at_least=1.0)
+    max_cost_m: float = setting(0.8, "largest cost (mean over joints) of one person in two cameras [m]", at_least=0.01)
+    memory: float = setting(8.0, "how long votes on a pair of tracks count, their weight falling to 1/e [frame-sets]", at_least=1.0)
 
 
 class Associator:
@@ -76,12 +82,14 @@ class Associator:
         place = np.searchsorted(self._numbers, tracks)
         step, view = cameras.step[people.frame], cameras.view[people.frame]
         canonical = people.canonical()
+        keep = np.exp(-1.0 / self._config.memory)
         for t, stamp in enumerate(stamps_ns):
             here = np.flatnonzero(step == t)
             if stamp > self._counted_ns and len(here):
-                cost = costs(joints[here, :BODY_JOINTS], canonical[here, :BODY_JOINTS])
-                self._votes[np.ix_(place[here], place[here])] += ballots(cost, view[here], self._config.max_cost_m)
-        np.clip(self._votes, -self._config.memory, self._config.memory, out=self._votes)
+                here = here[np.argsort(view[here], kind="stable")]
+                share = shares(joints[here, :BODY_JOINTS], canonical[here, :BODY_JOINTS], view[here], self._config)
+                pairs = np.ix_(place[here], place[here])
+                self._votes[pairs] = keep * self._votes[pairs] + ballots(share, view[here])
         self._counted_ns = max(self._counted_ns, *stamps_ns)
         seen = np.unique(place)
         together = overlaps(np.searchsorted(seen, place), len(seen), step, view)
@@ -97,28 +105,46 @@ class Associator:
         self._numbers, self._votes = numbers, votes
 
 
-def costs(joints: Float[np.ndarray, "N M 3"], canonical: Float[np.ndarray, "N M 3"]) -> Float[np.ndarray, "N N"]:
-    """C(a, b) of all pairs, metres."""
-    return POSITION * _mean_distance(joints) + POSE * _mean_distance(canonical)
+def shares(
+    joints: Float[np.ndarray, "N M 3"],
+    canonical: Float[np.ndarray, "N M 3"],
+    view: Int[np.ndarray, "N"],
+    config: AssociationConfig,
+) -> Float[np.ndarray, "N N"]:
+    """C(a, b) of all pairs of different cameras over the largest cost, from 0 to 2, where it is cut; 2 for pairs of one camera.
+
+    Joints are compared only where it can matter: their mean distance is no less than the distance of their means.
+    """
+    weights, limit = WEIGHTS[config.cost], 2.0 * config.max_cost_m
+    terms = [(weight, points) for weight, points in zip(weights, (joints, canonical), strict=True) if weight > 0.0]
+    least = sum(weight * cdist(points.mean(axis=1), points.mean(axis=1)) for weight, points in terms)
+    a, b = np.nonzero(np.triu(least < limit, 1) & (view[:, None] != view))
+    cost = np.zeros(len(a))
+    for weight, points in terms:
+        apart = points[a] - points[b]
+        cost += weight * np.sqrt(np.einsum("pmd,pmd->pm", apart, apart)).mean(axis=-1)
+    share = np.full((len(view), len(view)), 2.0)
+    share[a, b] = share[b, a] = np.minimum(cost / config.max_cost_m, 2.0)
+    return share
 
 
-def _mean_distance(points: Float[np.ndarray, "N M 3"]) -> Float[np.ndarray, "N N"]:
-    apart = points[:, None] - points[None]
-    return np.asarray(np.sqrt(np.einsum("abmd,abmd->abm", apart, apart)).mean(axis=-1))
+def ballots(share: Float[np.ndarray, "N N"], view: Int[np.ndarray, "N"]) -> Float[np.ndarray, "N N"]:
+    """Votes of one frame-set, symmetric, in [-1, 1].
 
-
-def ballots(cost: Float[np.ndarray, "N N"], view: Int[np.ndarray, "N"], limit: float) -> Float[np.ndarray, "N N"]:
-    """Votes of one frame-set, symmetric, in [-1, 1]: for the pairs that the Hungarian method assigns below the limit, else against."""
-    share = np.minimum(cost / max(limit, 1e-9), 1.0)
-    vote = np.where(view[:, None] == view[None], 0.0, -share)
-    members = [np.flatnonzero(view == v) for v in np.unique(view)]
-    for i, a in enumerate(members):
-        for b in members[i + 1 :]:
-            rows, columns = linear_sum_assignment(share[np.ix_(a, b)])
-            row, column = a[rows], b[columns]
-            fits = share[row, column] < 1.0
-            row, column = row[fits], column[fits]
-            vote[row, column] = vote[column, row] = 1.0 - share[row, column]
+    Args:
+        share: of the largest cost, for all pairs.
+        view: of the people, rising.
+    """
+    vote = -np.minimum(share, 1.0)
+    ends = np.flatnonzero(np.diff(view, append=view[-1:] + 1)) + 1
+    parts = [slice(*pair) for pair in pairwise([0, *ends.tolist()])]
+    for part in parts:
+        vote[part, part] = 0.0
+    for i, a in enumerate(parts):
+        for b in parts[i + 1 :]:
+            rows, columns = linear_sum_assignment(share[a, b])
+            rows, columns = rows + a.start, columns + b.start
+            vote[rows, columns] = vote[columns, rows] = 1.0 - share[rows, columns]
     return vote
 
 

@@ -1,46 +1,58 @@
 """Entropy-regularised optimal transport with a dustbin, and the matching read off it.
 
 The form is that of SuperGlue (Sarlin et al., CVPR 2020, section 3.2), with the constants that Human3R's tracker uses, whose lineage
-CHROMM follows: the paper gives none itself.
+CHROMM follows: the paper gives none itself. It runs in the logarithm, so that no score is too low to be told from a lower one.
 """
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float
 
 DUSTBIN = -10.0
 """Score of staying unmatched (Human3R: alpha)."""
 ITERATIONS = 20
-"""Of Sinkhorn's algorithm (Human3R)."""
+"""Of Sinkhorn's algorithm, at most (Human3R)."""
+CONVERGED = 1e-9
+"""Change of the logarithms below which further iterations change nothing."""
 ACCEPT = 0.2
 """Smallest share of the transport that makes a match (Human3R)."""
 
 
-def log_transport(scores: Float[np.ndarray, "M N"]) -> Float[np.ndarray, "M+1 N+1"]:
-    """Logarithm of the transport plan between M rows and N columns, each with its dustbin last.
+def log_transport(scores: Float[np.ndarray, "*B M N"]) -> Float[np.ndarray, "*B M+1 N+1"]:
+    """Logarithm of the transport plans between M rows and N columns, each with its dustbin last.
 
-    Every row and column brings the mass one; the dustbins can take everybody of the other side.
+    Every row and column brings the mass one; the dustbins can take everybody of the other side. Problems of different sizes go
+    together when the smaller ones are filled up with -inf: who fits nobody goes to the dustbin and is in nobody's way.
 
     Args:
-        scores: not above zero; -inf forbids a pair.
+        scores: not above zero, M and N at least 1; -inf forbids a pair.
     """
-    rows, columns = scores.shape
-    kernel = np.full((rows + 1, columns + 1), np.exp(DUSTBIN))
-    kernel[:rows, :columns] = np.exp(scores)  # what underflows to 0 has no share; the dustbin keeps every sum above 0
-    total = rows + columns
-    row_mass = np.append(np.ones(rows), columns) / total
-    column_mass = np.append(np.ones(columns), rows) / total
-    v = np.ones(columns + 1)
+    *batch, rows, columns = scores.shape
+    kernel = np.full((*batch, rows + 1, columns + 1), DUSTBIN)
+    kernel[..., :rows, :columns] = scores
+    row_mass, column_mass = np.zeros(rows + 1), np.zeros(columns + 1)
+    row_mass[-1], column_mass[-1] = np.log(columns), np.log(rows)
+    u, v = np.zeros((*batch, rows + 1)), np.zeros((*batch, columns + 1))
     for _ in range(ITERATIONS):
-        u = row_mass / (kernel @ v)
-        v = column_mass / (u @ kernel)
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.log(u[:, None] * kernel * v[None, :] * total))
+        before = u
+        u = row_mass - _log_sum(kernel + v[..., None, :], -1)
+        v = column_mass - _log_sum(kernel + u[..., :, None], -2)
+        if np.abs(u - before).max(initial=0.0) < CONVERGED:
+            break
+    return np.asarray(kernel + u[..., :, None] + v[..., None, :])
 
 
-def match(scores: Float[np.ndarray, "M N"]) -> tuple[Int[np.ndarray, "K"], Int[np.ndarray, "K"]]:
-    """Pairs (row, column) that choose each other in the transport plan and carry enough of it."""
-    plan = log_transport(scores)[:-1, :-1]
-    best_column, best_row = plan.argmax(axis=1), plan.argmax(axis=0)
-    rows = np.arange(len(plan))
-    mutual = (best_row[best_column] == rows) & (plan[rows, best_column] > np.log(ACCEPT))
-    return rows[mutual], best_column[mutual]
+def match(scores: Float[np.ndarray, "*B M N"]) -> Bool[np.ndarray, "*B M N"]:
+    """Which pairs (row, column) choose each other in the transport plan and carry enough of it."""
+    if not scores.size:
+        return np.zeros(scores.shape, dtype=bool)
+    plan = log_transport(scores)[..., :-1, :-1]
+    rows, columns = np.arange(plan.shape[-2]), np.arange(plan.shape[-1])
+    best_of_row = plan.argmax(axis=-1)[..., None] == columns
+    best_of_column = plan.argmax(axis=-2)[..., None, :] == rows[:, None]
+    return np.asarray(best_of_row & best_of_column & (plan > np.log(ACCEPT)))
+
+
+def _log_sum(values: Float[np.ndarray, "*B M N"], axis: int) -> Float[np.ndarray, "..."]:
+    """log(sum(exp(values))) along an axis in which something is finite; SciPy's asks more questions than it computes here."""
+    largest = values.max(axis=axis, keepdims=True)
+    return np.asarray(np.squeeze(largest, axis) + np.log(np.exp(values - largest).sum(axis=axis)))

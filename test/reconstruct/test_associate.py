@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import World, body
 
-from chromm_ros.reconstruct.associate import AssociationConfig, Associator, ballots, costs, partition
+from chromm_ros.reconstruct.associate import AssociationConfig, Associator, ballots, partition, shares
 from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.people import People
 
@@ -24,25 +24,37 @@ def together(groups: np.ndarray) -> set[frozenset[int]]:
     return {frozenset(np.flatnonzero(groups == g).tolist()) for g in np.unique(groups)}
 
 
-def test_the_cost_is_that_of_the_paper() -> None:
+@pytest.mark.parametrize(("cost", "expected"), [("both", 0.8 * 0.5 + 0.2 * 0.1), ("position", 0.5), ("pose", 0.1)])
+def test_the_cost_is_that_of_the_paper(cost: str, expected: float) -> None:
     joints, canonical = np.zeros((2, 22, 3)), np.zeros((2, 22, 3))
-    joints[1] += [0.0, 3.0, 4.0]
-    canonical[1, :11, 0] = 2.0
-    np.testing.assert_allclose(costs(joints, canonical), [[0.0, 0.8 * 5.0 + 0.2 * 1.0], [4.2, 0.0]])
+    joints[1] += [0.0, 0.3, 0.4]
+    canonical[1, :11, 0] = 0.2
+    share = shares(joints, canonical, np.array([0, 1]), AssociationConfig(cost=cost, max_cost_m=0.7))
+    np.testing.assert_allclose(share, [[2.0, expected / 0.7], [expected / 0.7, 2.0]])
+
+
+def test_leaving_far_pairs_out_changes_no_share() -> None:
+    rng = np.random.default_rng(0)
+    joints = rng.uniform(-3.0, 3.0, (40, 1, 3)) + 0.3 * rng.normal(size=(40, 22, 3))
+    canonical, view = 0.3 * rng.normal(size=(40, 22, 3)), np.repeat(np.arange(4), 10)
+    position, pose = (np.linalg.norm(x[:, None] - x[None], axis=-1).mean(axis=-1) for x in (joints, canonical))
+    expected = np.where(view[:, None] == view, 2.0, np.minimum((0.8 * position + 0.2 * pose) / 0.8, 2.0))
+    np.testing.assert_allclose(shares(joints, canonical, view, AssociationConfig()), expected, atol=1e-12)
 
 
 def test_ballots_follow_the_cheapest_assignment_not_the_nearest_pair() -> None:
     view = np.array([0, 0, 1, 1])
-    cost = symmetric({(0, 2): 0.2, (0, 3): 0.1, (1, 2): 0.9, (1, 3): 0.2, (0, 1): 0.1, (2, 3): 0.1})
-    vote = ballots(cost, view, 1.0)
+    share = symmetric({(0, 2): 0.2, (0, 3): 0.1, (1, 2): 0.9, (1, 3): 0.2, (0, 1): 2.0, (2, 3): 2.0})
+    vote = ballots(share, view)
     assert vote[0, 2] == pytest.approx(0.8) and vote[1, 3] == pytest.approx(0.8)
     assert vote[0, 3] == pytest.approx(-0.1) and vote[1, 2] == pytest.approx(-0.9)
     assert vote[0, 1] == vote[2, 3] == 0.0  # one camera
     np.testing.assert_array_equal(vote, vote.T)
 
 
-def test_pairs_beyond_the_limit_vote_against() -> None:
-    assert ballots(symmetric({(0, 1): 3.0}, 2), np.array([0, 1]), 1.0)[0, 1] == -1.0
+def test_pairs_beyond_the_limit_vote_against_by_how_far() -> None:
+    assert ballots(symmetric({(0, 1): 2.0}, 2), np.array([0, 1]))[0, 1] == -1.0
+    assert ballots(symmetric({(0, 1): 1.1}, 2), np.array([0, 1]))[0, 1] == pytest.approx(-0.1)
 
 
 def test_a_chain_joins_and_strangers_stay_alone() -> None:
@@ -69,11 +81,12 @@ def test_a_planted_partition_is_found_and_order_does_not_matter(seed: int, views
     rng = np.random.default_rng(seed)
     person, view = np.tile(np.arange(people), views), np.repeat(np.arange(views), people)
     order = rng.permutation(len(person))
+    order = order[np.argsort(view[order], kind="stable")]
     person, view = person[order], view[order]
     places = 3.0 * np.arange(people)[:, None, None] + rng.normal(size=(people, 22, 3))
     seen = places[person] + 0.05 * rng.normal(size=(len(person), 22, 3))
     clash = (view[:, None] == view) & ~np.eye(len(view), dtype=bool)
-    groups = partition(ballots(costs(seen, seen), view, 0.6), clash)
+    groups = partition(ballots(shares(seen, seen, view, AssociationConfig(max_cost_m=0.6)), view), clash)
     np.testing.assert_array_equal(groups[:, None] == groups, person[:, None] == person)
 
 
@@ -94,3 +107,18 @@ def test_one_bad_frame_set_does_not_swap_people_and_counts_once() -> None:
     for _ in range(20):  # the same frame-sets again do not vote again
         groups = associator.update(cameras, people, swapped, tracks, [0, 1, 2, 3], stamps)
         np.testing.assert_array_equal(groups[:, None] == groups, person[:, None] == person)
+
+
+def test_tracks_that_change_over_are_found_out() -> None:
+    world = World(people=2, views=2)
+    associator, groups, people, cameras = Associator(AssociationConfig()), np.zeros(0), None, None
+    for index in range(8):  # from the fourth window on, camera 1 has the tracks the wrong way round
+        window, prediction = world.window(index, first=4 * index)
+        cameras = Cameras.read(window, prediction)
+        people = People.read(prediction, cameras, body())
+        person, view = np.arange(len(people)) % 2, cameras.view[people.frame]
+        tracks = np.where((view == 1) & (index >= 3), 1 - person, person) + 2 * view
+        groups = associator.update(
+            cameras, people, people.in_world(cameras), tracks, [0, 1, 2, 3], tuple(s.stamp_ns for s in window.sets)
+        )
+    np.testing.assert_array_equal(groups[:, None] == groups, person[:, None] == person)

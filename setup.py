@@ -11,8 +11,9 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "chromm_ros" / "__init__.py
 EXTRAS = {
     # Not required by itself: a ROS distribution brings its own, and a second one would bring a NumPy that cv_bridge cannot use.
     "opencv": ["opencv-python-headless>=4.5"],
-    "model": ["torch>=2.4", "safetensors>=0.5", "pillow>=9"],
+    "model": ["torch>=2.5", "safetensors>=0.5", "pillow>=9"],
     "body": ["smplx>=0.1.28", "torch>=2.4"],
+    "hub": ["huggingface_hub>=0.25"],  # for `weights fetch` alone
     "bags": ["rosbags>=0.10"],
     "draw": ["matplotlib>=3.7"],
     "dev": ["beartype>=0.20", "hypothesis>=6.100", "mypy>=1.10", "pytest>=8", "ruff>=0.6"],

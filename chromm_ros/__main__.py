@@ -17,7 +17,8 @@ class Verb(NamedTuple):
 
 VERBS = {
     "demo": Verb("chromm_ros.demo.main", "a recording through the node over ROS 2; results, a table and pictures in out/"),
-    "bench": Verb("chromm_ros.bench.main", "measure the rules of transport and threads, side by side"),
+    "weights": Verb("chromm_ros.weights.main", "list, import, inspect, verify or fetch trained weights, with their licences"),
+    "bench": Verb("chromm_ros.bench.main", "measure the network (bench model) or the rules of transport and threads (bench ros)"),
 }
 INTERRUPTED = 130
 """What a shell expects of a program that Ctrl-C ended (128 + SIGINT)."""

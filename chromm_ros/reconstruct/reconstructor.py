@@ -138,6 +138,8 @@ class Reconstructor:
                 **_health(people, bodies),
                 "scale": scale,
                 "people_over_scale": ratio / scale if ratio > 0.0 else 1.0,
+                "people_over_rig": self._scale.watched,
+                "scale_alarm": float(self._scale.alarm),
             },
         )
 

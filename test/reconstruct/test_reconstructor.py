@@ -221,6 +221,8 @@ def test_health_names_its_units() -> None:
         "sights_astray",
         "scale",
         "people_over_scale",
+        "people_over_rig",
+        "scale_alarm",
     }  # counts and ratios
     assert {name for name in health if not name.endswith(("_m", "_deg"))} == plain
 

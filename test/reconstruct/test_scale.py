@@ -89,3 +89,46 @@ def test_sizes_of_people_do_not_depend_on_their_order() -> None:
     order = np.random.default_rng(0).permutation(len(people))
     mixed = People(**{name: value[order] for name, value in vars(people).items()})
     assert head_pelvis_ratio(cameras, mixed, CONFIG) == pytest.approx(head_pelvis_ratio(cameras, people, CONFIG))
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.8, 1.25, 2.0])
+def test_iterated_it_is_exact(factor: float) -> None:
+    cameras, people = sights()
+    config = replace(CONFIG, statistic="iterated")
+    assert head_pelvis_ratio(cameras, replace(people, head=people.head / factor), config) == pytest.approx(factor, rel=2e-3)
+
+
+def test_the_median_does_not_care_for_a_few_who_are_quite_wrong() -> None:
+    cameras, people = sights()
+    pixel = people.pelvis_pixel.copy()
+    pixel[: len(people) // 5] = people.head_pixel[: len(people) // 5] + np.array(
+        [0.0, 25.0]
+    )  # a bag at the chest, not the pelvis
+    spoilt = replace(people, pelvis_pixel=pixel)
+    mean, median, iterated = (
+        head_pelvis_ratio(cameras, spoilt, replace(CONFIG, statistic=name)) for name in ("mean", "median", "iterated")
+    )
+    assert mean > 1.2
+    assert abs(median - 1.0) < 1e-5 and abs(iterated - 1.0) < 1e-5
+
+
+def test_without_adjustment_people_change_nothing() -> None:
+    scale = ScaleFilter(replace(CONFIG, adjust=False))
+    assert scale.update(1.5, math.nan, rig=False) == 1.0
+    assert scale.update(1.5, 1.1, rig=False) == pytest.approx(1.1)
+
+
+def test_people_who_disagree_with_a_known_rig_raise_the_alarm_in_the_long_run() -> None:
+    scale = ScaleFilter(CONFIG)
+    scale.update(1.0, 1.0, rig=True)
+    assert scale.update(1.5, 1.0, rig=True) == 1.0 and not scale.alarm, "one window is noise"
+    for _ in range(10):
+        scale.update(1.5, 1.0, rig=True)
+    assert scale.alarm and 1.1 < scale.watched < 1.5
+    assert scale.update(1.5, 1.0, rig=False) != 1.0 and not scale.alarm, "no rig, nothing to watch"
+
+
+def test_alarms_need_somebody_who_measures() -> None:
+    scale = ScaleFilter(CONFIG)
+    scale.update(math.nan, 1.0, rig=True)
+    assert scale.watched == 1.0 and not scale.alarm

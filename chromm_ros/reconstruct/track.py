@@ -6,25 +6,21 @@ stamp, and in the same image a person's head is at the same pixel, whatever the 
 the next window, and only images that are new count as new sights.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 from chromm_ros.body.skeleton import BODY_JOINTS
 from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.people import People
+from chromm_ros.reconstruct.tracks import CameraTracks, Sights
 from chromm_ros.reconstruct.transport import match
 from chromm_ros.settings import Settings, setting
 
 SAME_PIXEL = 0.03
 """Distance of two predictions of one head in one image, as a share of the image's longer side, that is still the same head."""
-
-DEPTH_GAIN = 0.3
-"""Share of the way that a track's depth moves with a new sight: pixels are sure, depths are not, and two tracks must not live on one
-person, one on the near sights and one on the far ones."""
 
 
 @dataclass(frozen=True)
@@ -51,53 +47,23 @@ class TrackingConfig(Settings):
     )
 
 
-@dataclass
-class Track:
-    """One person in one camera."""
-
-    view: int
-    """Index of the camera."""
-    token: Float[np.ndarray, "D"]
-    """When last seen."""
-    joints: Float[np.ndarray, "M 3"]
-    """Of the body, in the node's world when last seen, metres."""
-    last_ns: int
-    """Stamp of the image in which last seen."""
-    pixels: dict[int, Float[np.ndarray, "2"]] = field(default_factory=dict)
-    """Head pixel by stamp, for images that the next window may bring again."""
-
-
-@dataclass(frozen=True)
-class Sights:
-    """The N people of one image."""
-
-    view: int
-    """Index of the camera."""
-    stamp_ns: int
-    """Of the image."""
-    pixel: Float[np.ndarray, "N 2"]
-    """Heads."""
-    same_px: float
-    """Distance of two predictions of one head that is still the same head."""
-    token: Float[np.ndarray, "N D"]
-    """Human tokens."""
-    joints: Float[np.ndarray, "N M 3"]
-    """Of the body, in the node's world, metres."""
-    centre: Float[np.ndarray, "3"]
-    """Of the camera, in the node's world, metres."""
-
-
 class Tracker:
     """The tracks of all cameras; their numbers are internal and never reused."""
 
     def __init__(self, config: TrackingConfig) -> None:
         self._config = config
         self._next = 0
-        self.tracks: dict[int, Track] = {}
+        self.cameras: dict[int, CameraTracks] = {}
+        """By index of the camera."""
 
     def reset(self) -> None:
         """Forget all tracks; numbers go on."""
-        self.tracks = {}
+        self.cameras = {}
+
+    @property
+    def tracks(self) -> list[int]:
+        """Numbers of all tracks that are remembered."""
+        return [number for camera in self.cameras.values() for number in camera.number.tolist()]
 
     def update(self, cameras: Cameras, people: People, joints: Float[np.ndarray, "P J 3"]) -> Int[np.ndarray, "P"]:
         """The track of every person of a window; new ones where nobody fits.
@@ -119,82 +85,57 @@ class Tracker:
 
     def _name(self, images: list[Sights]) -> list[Int[np.ndarray, "N"]]:
         """The tracks of the people of one moment's images, and the tracks brought up to it."""
-        of_view: dict[int, list[int]] = {}
-        for number, track in self.tracks.items():
-            of_view.setdefault(track.view, []).append(number)
-        numbers = [np.full(len(sights.pixel), -1) for sights in images]
-        free = []
-        for named, sights in zip(numbers, images, strict=True):
-            alive = of_view.get(sights.view, [])
-            self._carry(named, sights, [n for n in alive if sights.stamp_ns in self.tracks[n].pixels])
-            free.append([n for n in alive if sights.stamp_ns not in self.tracks[n].pixels])
-        self._follow(numbers, images, free)
-        for named, sights in zip(numbers, images, strict=True):
+        known = [self.cameras.setdefault(sights.view, CameraTracks.none_yet(sights)) for sights in images]
+        numbers = [tracks.carried(sights) for tracks, sights in zip(known, images, strict=True)]
+        self._follow(numbers, images, known)
+        for named, sights, tracks in zip(numbers, images, known, strict=True):
             new = np.flatnonzero(named < 0)
             named[new] = self._next + np.arange(len(new))
             self._next += len(new)
-            for person, number in enumerate(named.tolist()):
-                self._see(number, sights, person)
+            tracks.see(named, sights)
         return numbers
 
-    def _carry(self, numbers: Int[np.ndarray, "N"], sights: Sights, had: list[int]) -> None:
-        """Give people of an image that came before the tracks that they had in it."""
-        if not had or not len(numbers):
-            return
-        before = np.stack([self.tracks[n].pixels[sights.stamp_ns] for n in had])
-        distance = cdist(before, sights.pixel)
-        for row, column in zip(*linear_sum_assignment(np.minimum(distance, sights.same_px)), strict=True):
-            if distance[row, column] < sights.same_px:
-                numbers[column] = had[row]
-
-    def _follow(self, numbers: list[Int[np.ndarray, "N"]], images: list[Sights], free: list[list[int]]) -> None:
+    def _follow(self, numbers: list[Int[np.ndarray, "N"]], images: list[Sights], known: list[CameraTracks]) -> None:
         """Give the others tracks that look and stand alike, by optimal transport, all cameras at once."""
-        open_ = [np.flatnonzero(named < 0) for named in numbers]
-        asked = [i for i, new in enumerate(open_) if len(new) and free[i]]
+        asked = []
+        for named, sights, tracks in zip(numbers, images, known, strict=True):
+            free, new = np.flatnonzero(tracks.free(sights.stamp_ns)), np.flatnonzero(named < 0)
+            if len(free) and len(new):
+                asked.append((named, tracks.number[free], new, self._scores(tracks, free, sights, new)))
         if not asked:
             return
-        scores = np.full((len(asked), max(len(free[i]) for i in asked), max(len(open_[i]) for i in asked)), -np.inf)
-        for k, i in enumerate(asked):
-            scores[k, : len(free[i]), : len(open_[i])] = self._scores([self.tracks[n] for n in free[i]], images[i], open_[i])
-        for k, row, column in np.argwhere(match(scores)):
-            numbers[asked[k]][open_[asked[k]][column]] = free[asked[k]][row]
+        shape = np.max([scores.shape for *_, scores in asked], axis=0)
+        filled = np.full((len(asked), *shape), -np.inf)
+        for k, (*_, scores) in enumerate(asked):
+            filled[k, : scores.shape[0], : scores.shape[1]] = scores
+        for (named, free, new, _), chosen in zip(asked, match(filled), strict=True):
+            rows, columns = np.nonzero(chosen)
+            named[new[columns]] = free[rows]
 
-    def _scores(self, tracks: list[Track], sights: Sights, new: Int[np.ndarray, "N"]) -> Float[np.ndarray, "M N"]:
+    def _scores(
+        self, tracks: CameraTracks, free: Int[np.ndarray, "M"], sights: Sights, new: Int[np.ndarray, "N"]
+    ) -> Float[np.ndarray, "M N"]:
         """How well new people of an image go with tracks: not above zero, -inf where joints moved too far."""
         config = self._config
-        looks = cdist(np.stack([track.token for track in tracks]), sights.token[new]) / config.token_scale
-        seconds = np.abs(np.array([sights.stamp_ns - track.last_ns for track in tracks])) * 1e-9
+        looks = cdist(tracks.token[free], sights.token[new]) / config.token_scale
+        seconds = np.abs(sights.stamp_ns - tracks.last_ns[free]) * 1e-9
         allowed = np.maximum(config.max_step_m + config.max_speed_mps * seconds, 1e-9)[:, None]
-        moved = np.stack([track.joints for track in tracks])[:, None] - sights.joints[new][None]  # M N joints 3
-        away = (sights.joints[new] - sights.centre).mean(axis=1)
-        distance = np.maximum(np.linalg.norm(away, axis=-1), 1e-9)
-        along = np.einsum("mnjd,nd->mnj", moved, away / distance[:, None])
+        toward, distance = (values[new] for values in sights.away())
+        moved = tracks.joints[free][:, None] - sights.joints[new][None]  # M N joints 3
+        along = (moved @ toward[:, :, None])[..., 0]
         # Pixels are sure and depths are not: what moved along the line of sight counts less, the farther the more so.
         forgiven = (allowed / (allowed + config.depth_tolerance * distance))[..., None]
         square = np.einsum("mnjd,mnjd->mnj", moved, moved) - (1.0 - forgiven**2) * along**2
         share = np.sqrt(np.maximum(square, 0.0)).mean(axis=-1) / allowed
         return np.where(share <= 1.0, -looks - config.displacement_weight * share, -np.inf)
 
-    def _see(self, number: int, sights: Sights, person: int) -> None:
-        """Write a sight into its track; a new number starts one."""
-        token, joints, stamp = sights.token[person], sights.joints[person], sights.stamp_ns
-        track = self.tracks.setdefault(number, Track(sights.view, token, joints, stamp))
-        track.pixels[stamp] = sights.pixel[person]
-        if stamp >= track.last_ns:
-            away = joints.mean(axis=0) - sights.centre
-            away /= max(float(np.linalg.norm(away)), 1e-9)
-            held = float((track.joints - joints).mean(axis=0) @ away)  # the old depth beside the new one
-            track.token, track.joints, track.last_ns = token, joints + (1.0 - DEPTH_GAIN) * held * away, stamp
-
     def _forget(self, cameras: Cameras) -> None:
-        """Drop tracks that are absent too long, and pixels of images that cannot come again."""
+        """Drop tracks that are absent too long, and images that cannot come again."""
         if not len(cameras):
             return
         oldest, newest = int(cameras.stamp_ns.min()), int(cameras.stamp_ns.max())
-        since = min(oldest, newest - int(self._config.max_gap_s * 1e9))
-        self.tracks = {number: track for number, track in self.tracks.items() if track.last_ns >= since}
-        for track in self.tracks.values():
-            track.pixels = {stamp: pixel for stamp, pixel in track.pixels.items() if stamp >= oldest}
+        for tracks in self.cameras.values():
+            tracks.forget(min(oldest, newest - int(self._config.max_gap_s * 1e9)), oldest)
 
 
 def _sights(

@@ -88,7 +88,7 @@ def test_memory_is_bounded() -> None:
         )
         tracker.update(cameras, strangers, joints)
     assert len(tracker.tracks) <= 3 * (4 + 5 + 1) * 4
-    assert all(len(track.pixels) <= 4 for track in tracker.tracks.values())
+    assert len(tracker.cameras[0].images) <= 4
 
 
 def test_pixels_of_somebody_who_stays_are_bounded() -> None:
@@ -96,7 +96,7 @@ def test_pixels_of_somebody_who_stays_are_bounded() -> None:
     for index in range(12):
         tracker.update(*sights(index, first=index))
         assert sorted(tracker.tracks) == [0, 1, 2]
-        assert {len(track.pixels) for track in tracker.tracks.values()} == {4}, "the images of one window, which may come again"
+        assert len(tracker.cameras[0].images) == 4, "the images of one window, which may come again"
 
 
 def test_numbers_are_not_given_twice_after_a_reset() -> None:
@@ -111,3 +111,27 @@ def test_nobody_is_answered(gap: float) -> None:
     cameras, people, joints = sights()
     none = People(**{name: value[:0] for name, value in vars(people).items()})
     assert Tracker(TrackingConfig(max_gap_s=gap)).update(cameras, none, joints[:0]).shape == (0,)
+
+
+def test_a_jump_along_the_line_of_sight_is_forgiven_where_one_across_is_not() -> None:
+    for depth, kept in ((True, True), (False, False)):
+        cameras, people, joints = sights(steps=2)
+        ray = joints[3, 15] - cameras.world_from_cam[1, :3, 3]
+        ray /= np.linalg.norm(ray)
+        across = np.cross(ray, [0.0, 0.0, 1.0])
+        joints[3] += 1.6 * (ray if depth else across)  # 1.4 m are allowed in 0.1 s
+        assert (by_step(Tracker(TrackingConfig()).update(cameras, people, joints))[1, 0] == 0) == kept
+
+
+def test_the_depth_of_a_track_follows_slowly_and_its_pixels_at_once() -> None:
+    cameras, people, joints = sights(steps=2)
+    centre = cameras.world_from_cam[1, :3, 3]
+    ray = joints[3, :22].mean(axis=0) - centre
+    distance = float(np.linalg.norm(ray))
+    joints[3] += 0.5 * ray / distance
+    tracker = Tracker(TrackingConfig())
+    tracker.update(cameras, people, joints)
+    held = tracker.cameras[0].joints[0].mean(axis=0) - centre
+    before = float((joints[0, :22].mean(axis=0) - centre) @ ray) / distance
+    assert held @ ray / distance == pytest.approx(before + 0.3 * (distance + 0.5 - before), abs=1e-6)
+    assert np.linalg.norm(np.cross(held, ray)) / distance == pytest.approx(0.0, abs=1e-9)

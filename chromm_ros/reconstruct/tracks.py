@@ -1,0 +1,130 @@
+"""What is remembered of the people of one camera, as arrays: one row per track."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
+
+DEPTH_GAIN = 0.3
+"""Share of the way that a track's depth moves with a new sight: pixels are sure, depths are not, and two tracks must not live on one
+person, one on the near sights and one on the far ones."""
+
+
+@dataclass(frozen=True)
+class Sights:
+    """The N people of one image."""
+
+    view: int
+    """Index of the camera."""
+    stamp_ns: int
+    """Of the image."""
+    pixel: Float[np.ndarray, "N 2"]
+    """Heads."""
+    same_px: float
+    """Distance of two predictions of one head that is still the same head."""
+    token: Float[np.ndarray, "N D"]
+    """Human tokens."""
+    joints: Float[np.ndarray, "N M 3"]
+    """Of the body, in the node's world, metres."""
+    centre: Float[np.ndarray, "3"]
+    """Of the camera, in the node's world, metres."""
+
+    def away(self) -> tuple[Float[np.ndarray, "N 3"], Float[np.ndarray, "N"]]:
+        """Unit directions from the camera to the people, and their distances in metres."""
+        ray = self.joints.mean(axis=1) - self.centre
+        distance = np.maximum(np.linalg.norm(ray, axis=-1), 1e-9)
+        return ray / distance[:, None], distance
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Who was seen where in one image, for windows that bring the image again."""
+
+    number: Int[np.ndarray, "N"]
+    """Tracks."""
+    pixel: Float[np.ndarray, "N 2"]
+    """Heads."""
+
+
+@dataclass
+class CameraTracks:
+    """N tracks of one camera, by rising number."""
+
+    number: Int[np.ndarray, "N"]
+    """Name of the track."""
+    token: Float[np.ndarray, "N D"]
+    """When last seen."""
+    joints: Float[np.ndarray, "N M 3"]
+    """When last seen, the depth smoothed, in the node's world, metres."""
+    last_ns: Int[np.ndarray, "N"]
+    """Stamp of the image in which last seen."""
+    images: dict[int, Seen] = field(default_factory=dict)
+    """By stamp, as long as the image may come again."""
+
+    @classmethod
+    def none_yet(cls, sights: Sights) -> CameraTracks:
+        """No tracks, for sights of this kind."""
+        empty = np.zeros(0, dtype=np.int64)
+        return cls(empty, sights.token[:0], sights.joints[:0], empty)
+
+    def carried(self, sights: Sights) -> Int[np.ndarray, "N"]:
+        """The tracks that the people of an image had when it came before; -1 for who had none."""
+        numbers, before = np.full(len(sights.pixel), -1), self.images.get(sights.stamp_ns)
+        if before is None or not len(numbers):
+            return numbers
+        distance = cdist(before.pixel, sights.pixel)
+        rows, columns = linear_sum_assignment(np.minimum(distance, sights.same_px))
+        same = distance[rows, columns] < sights.same_px
+        numbers[columns[same]] = before.number[rows[same]]
+        return numbers
+
+    def free(self, stamp_ns: int) -> Bool[np.ndarray, "N"]:
+        """Which tracks may still be in an image: those that were not in it before."""
+        before = self.images.get(stamp_ns)
+        return np.ones(len(self.number), dtype=bool) if before is None else ~np.isin(self.number, before.number)
+
+    def see(self, numbers: Int[np.ndarray, "N"], sights: Sights) -> None:
+        """Write the people of an image into their tracks; numbers beyond the last one, in rising order, begin new tracks."""
+        order = np.argsort(numbers)
+        numbers, sights = numbers[order], _picked(sights, order)
+        fresh = numbers > self.number[-1] if len(self.number) else np.ones(len(numbers), dtype=bool)
+        self.number = np.append(self.number, numbers[fresh])
+        self.token = np.concatenate([self.token, sights.token[fresh]])
+        self.joints = np.concatenate([self.joints, sights.joints[fresh]])
+        self.last_ns = np.append(self.last_ns, np.full(fresh.sum(), sights.stamp_ns))
+        place = np.searchsorted(self.number, numbers)
+        newest = sights.stamp_ns >= self.last_ns[place]
+        place, now = place[newest], _picked(sights, np.flatnonzero(newest))
+        toward, _ = now.away()
+        held = ((self.joints[place] - now.joints).mean(axis=1) * toward).sum(axis=-1)  # the old depth beside the new one
+        self.joints[place] = now.joints + ((1.0 - DEPTH_GAIN) * held[:, None] * toward)[:, None]
+        self.token[place], self.last_ns[place] = now.token, sights.stamp_ns
+        before = self.images.get(sights.stamp_ns, Seen(numbers[:0], sights.pixel[:0]))
+        others = ~np.isin(before.number, numbers)
+        self.images[sights.stamp_ns] = Seen(
+            np.append(before.number[others], numbers), np.concatenate([before.pixel[others], sights.pixel])
+        )
+
+    def forget(self, since_ns: int, oldest_ns: int) -> None:
+        """Drop tracks last seen before one stamp, and images before another."""
+        keep = self.last_ns >= since_ns
+        self.number, self.token, self.joints, self.last_ns = (
+            values[keep] for values in (self.number, self.token, self.joints, self.last_ns)
+        )
+        self.images = {stamp: seen for stamp, seen in self.images.items() if stamp >= oldest_ns}
+
+
+def _picked(sights: Sights, which: Int[np.ndarray, "N"]) -> Sights:
+    return Sights(
+        sights.view,
+        sights.stamp_ns,
+        sights.pixel[which],
+        sights.same_px,
+        sights.token[which],
+        sights.joints[which],
+        sights.centre,
+    )

@@ -32,6 +32,11 @@ def arguments() -> list[DeclareLaunchArgument]:
             "info_topic", default_value="", description="pattern of the CameraInfo topics; empty: camera_info beside the images"
         ),
         DeclareLaunchArgument(
+            "depth_topic",
+            default_value="",
+            description="pattern of topics of registered depth images, for example '/{c}/depth/image_raw'; empty: no depth",
+        ),
+        DeclareLaunchArgument(
             "params_file", default_value=str(SHARE / "config" / "multicam.yaml"), description="YAML file of parameters"
         ),
         DeclareLaunchArgument("namespace", default_value="", description="namespace of the node and its relative topics"),
@@ -84,7 +89,7 @@ def start(context: LaunchContext) -> list[Action]:
         return LaunchConfiguration(name).perform(context)
 
     sim_time = {"auto": bool(given("bag"))}.get(given("use_sim_time"), given("use_sim_time") == "true")
-    patterns = {key: given(key) for key in ("image_topic", "info_topic")}
+    patterns = {key: given(key) for key in ("image_topic", "info_topic", "depth_topic")}
     parameters = camera_parameters(camera_names(given("cameras")), patterns) | {"use_sim_time": sim_time}
     recording = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(Path(__file__).parent / "replay.launch.py")),

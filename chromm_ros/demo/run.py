@@ -25,9 +25,9 @@ from chromm_ros.data.messages import stamp_ns
 from chromm_ros.errors import ChrommError, FileError
 from chromm_ros.msg import WindowStatus
 from chromm_ros.ros import transport
+from chromm_ros.ros.instants import header_stamp_ns
 from chromm_ros.ros.program import Progress
 from chromm_ros.ros.record_node import RecordConfig, Recorder
-from chromm_ros.ros.replay_node import header_stamp_ns
 
 _START_S = 180.0
 """The node loads torch and the model and runs it once; a slow machine takes a minute."""

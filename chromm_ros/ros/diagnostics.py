@@ -35,6 +35,7 @@ def camera_status(report: CameraReport, config: DiagnosticsConfig) -> Diagnostic
     """How one camera is doing."""
     level, message = _judge(report, config)
     counters = {key: value for key, value in vars(report.counters).items() if key != "received"}
+    depth = {f"depth_{key}": value for key, value in vars(report.depth).items() if key != "trouble"} if report.depth else {}
     return status(
         f"camera {report.camera}",
         level,
@@ -50,6 +51,7 @@ def camera_status(report: CameraReport, config: DiagnosticsConfig) -> Diagnostic
         calibrated=report.calibrated,
         poses_missing=report.poses_missing,
         **counters,
+        **depth,
     )
 
 
@@ -67,6 +69,8 @@ def _judge(report: CameraReport, config: DiagnosticsConfig) -> tuple[bytes, str]
         return WARN, f"{refused} of {received} images were refused, the log says why"
     if report.info and not report.calibrated:
         return WARN, "its camera_info cannot be used, the log says why: the camera counts as uncalibrated"
+    if report.depth and report.depth.trouble:
+        return WARN, report.depth.trouble
     return OK, f"{report.hz:.1f} Hz"
 
 

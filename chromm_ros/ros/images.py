@@ -85,7 +85,7 @@ def rgb_from_compressed(message: CompressedMessage) -> Rgb:
             f"the compressed image is of format {message.format!r}, expected JPEG or PNG colour: name the colour topic"
         )
     data = np.frombuffer(message.data, np.uint8)
-    image = _decoded(data) if data.size else None
+    image = decoded(data) if data.size else None
     if image is None:
         raise InputError(
             f"a compressed image of {data.size} bytes, format {message.format!r}, cannot be decoded, expected JPEG or PNG"
@@ -98,7 +98,7 @@ def rgb_from_compressed(message: CompressedMessage) -> Rgb:
     return _to_rgb(image[..., None], word if word.startswith("bayer_") and word in CODES else "mono8")
 
 
-def _decoded(data: UInt8[np.ndarray, "N"]) -> np.ndarray | None:
+def decoded(data: UInt8[np.ndarray, "N"]) -> np.ndarray | None:
     """What OpenCV makes of it, None where it cannot; a header that promises more pixels than OpenCV allows makes it raise."""
     try:
         return cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
@@ -108,19 +108,29 @@ def _decoded(data: UInt8[np.ndarray, "N"]) -> np.ndarray | None:
 
 def _pixels(message: ImageMessage, channels: int, depth: int) -> UInt8[np.ndarray, "H W C"]:
     """A view of the message's pixels; of 16 bits the upper 8."""
+    height, width = message.height, message.width
+    rows = image_rows(message, channels * depth)
+    if depth == 1:
+        return rows.reshape(height, width, channels) if message.step == rows.shape[1] else _unpadded(rows, width, channels)
+    wide = rows.reshape(height, width, channels, 2)
+    return wide[..., 0 if message.is_bigendian else 1]
+
+
+def image_rows(message: ImageMessage, pixel_bytes: int) -> UInt8[np.ndarray, "H row"]:
+    """A view of the message's bytes, row by row without their padding.
+
+    Raises:
+        InputError: if size and step do not fit the data.
+    """
     height, width, step = message.height, message.width, message.step
-    row = width * channels * depth
+    row = width * pixel_bytes
     size = memoryview(message.data).nbytes
     if height < 1 or width < 1 or step < row or size != step * height:
         raise InputError(
             f"an image of {width}x{height} {message.encoding} with step {step} holds {size} bytes, "
             f"expected a step of at least {row} and {step * height} bytes: the driver fills the message wrongly"
         )
-    rows = np.frombuffer(message.data, np.uint8).reshape(height, step)[:, :row]
-    if depth == 1:
-        return rows.reshape(height, width, channels) if step == row else _unpadded(rows, width, channels)
-    wide = rows.reshape(height, width, channels, 2)
-    return wide[..., 0 if message.is_bigendian else 1]
+    return np.frombuffer(message.data, np.uint8).reshape(height, step)[:, :row]
 
 
 def _unpadded(rows: UInt8[np.ndarray, "H row"], width: int, channels: int) -> UInt8[np.ndarray, "H W C"]:

@@ -42,10 +42,11 @@ class CameraInput:
     """Images that could not be used."""
     calibration: Calibration | None = None
     """Calibration of the last image, None where there is none."""
+    rectifier: Rectifier | None = None
+    """What rectified the last image, None where nothing did."""
     _waits: bool = True
     _info: Any = None
     _info_key: tuple[Any, ...] | None = None
-    _rectifier: Rectifier | None = None
     _size: tuple[int, int] | None = None
     _held: deque[Any] = field(default_factory=deque)
     _held_since_ns: int = 0
@@ -135,16 +136,16 @@ class CameraInput:
             self._calibrate(size)
         if self.calibration is None:
             return image, None
-        if self._rectifier is None:
+        if self.rectifier is None:
             return image, self.calibration.intrinsics
-        return self._rectifier(image), self._rectifier.intrinsics
+        return self.rectifier(image), self.rectifier.intrinsics
 
     def _calibrate(self, size: tuple[int, int]) -> None:
-        self._size, self.calibration, self._rectifier = size, None, None
+        self._size, self.calibration, self.rectifier = size, None, None
         try:
             self.calibration = calibration_from_info(self._info, size, rectified=is_rectified_topic(self.topic))
         except InputError as error:
             self.say("calibration", f"{self.name}: {error}; the camera counts as uncalibrated")
             return
         if self.rectify and self.calibration is not None and self.calibration.distortion:
-            self._rectifier = Rectifier(self.calibration)
+            self.rectifier = Rectifier(self.calibration)

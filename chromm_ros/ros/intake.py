@@ -13,13 +13,16 @@ from rclpy.node import Node
 
 from chromm_ros.data.messages import stamp_ns
 from chromm_ros.records import Frame, FrameSet, Window
+from chromm_ros.ros.depth import WAIT_SHARE, DepthInput, DepthReport
 from chromm_ros.ros.inputs import CameraInput
 from chromm_ros.ros.options import NodeSettings
 from chromm_ros.ros.rig import Rig
 from chromm_ros.ros.subscriptions import CameraTopics, Say
 from chromm_ros.ros.watch import Watch
 from chromm_ros.stream.counters import CameraCounters
-from chromm_ros.stream.sync import FrameSync
+from chromm_ros.stream.lane import Entry
+from chromm_ros.stream.pairing import DepthPairing
+from chromm_ros.stream.sync import FrameSync, SyncConfig
 from chromm_ros.stream.window import SlidingWindow
 
 
@@ -59,6 +62,8 @@ class CameraReport:
     """Of the synchroniser."""
     recent: tuple[int, int, int]
     """Images received, refused and too late since the tenth report before."""
+    depth: DepthReport | None = None
+    """Of its depth images; None where it has no topic of them."""
 
 
 class Intake:
@@ -96,15 +101,20 @@ class Intake:
         self._watches = {name: Watch() for name in sync.cameras}
         self._marks = {name: deque([(0, 0, 0)], maxlen=10) for name in sync.cameras}
         self._inputs: dict[str, CameraInput] = {}
+        self._depths: dict[str, DepthInput] = {}
         self._topics: dict[str, CameraTopics] = {}
         for name, camera in settings.cameras.items():
-            on_image, on_info = partial(self._on_image, name), partial(self._on_info, name)
-            topics = self._topics[name] = CameraTopics(node, name, camera, config.qos, on_image, on_info, say)
+            callbacks = (partial(self._on_image, name), partial(self._on_info, name), partial(self._on_depth, name))
+            topics = self._topics[name] = CameraTopics(node, name, camera, config.qos, *callbacks, say)
             offset_ns = round(camera.time_offset_s * 1e9)
             of_camera = partial(_say_of, say, name)
             self._inputs[name] = CameraInput(
                 name, of_camera, rectify=config.rectify == "auto", offset_ns=offset_ns, topic=topics.base
             )
+            if camera.depth_topic:
+                pairing = _pairing(settings.chromm.sync, round(camera.depth_tolerance_s * 1e9))
+                rectifier = partial(getattr, self._inputs[name], "rectifier")
+                self._depths[name] = DepthInput(name, of_camera, pairing, rectifier, offset_ns)
         self._epoch = sync.epoch
         self._rig = Rig(node, config.rig.frame) if config.rig.source == "tf" else None  # last: it listens from now on
 
@@ -114,13 +124,23 @@ class Intake:
             self._inputs[name].expects_info = topics.look()
 
     def expire(self) -> None:
-        """Let frame-sets go that have waited long enough."""
-        self._take(self.sync.expire(time.monotonic_ns()))
+        """Let images and frame-sets go that have waited long enough."""
+        now_ns = time.monotonic_ns()
+        for depths in self._depths.values():
+            self._push(depths.expire(now_ns), now_ns)
+        self._take(self.sync.expire(now_ns))
+
+    def reconfigure(self, settings: NodeSettings) -> None:
+        """Take changed times of waiting; the synchroniser and the window are told by whoever owns them."""
+        for depths in self._depths.values():
+            _take_times(depths.pairing, settings.chromm.sync)
 
     def reset(self) -> None:
         """Start a new epoch; nothing that waits anywhere gets into it."""
         for source in self._inputs.values():
             source.drop_held()
+        for depths in self._depths.values():
+            depths.pairing.reset()
         self.sync.reset()
         self.window.reset()
         self._follow(self.sync.epoch)
@@ -172,6 +192,17 @@ class Intake:
         """Why poses were missing, in TF's words, or nothing."""
         return self._rig.reason if self._rig is not None else ""
 
+    @property
+    def depth_trouble(self) -> dict[str, str]:
+        """Why images go on without depth, by camera; only the cameras with trouble."""
+        return {
+            name: report.trouble for name in self._depths if (report := self._depth_report(name)) is not None and report.trouble
+        }
+
+    def _depth_report(self, name: str) -> DepthReport | None:
+        topics = self._topics[name]
+        return self._depths[name].report(topics.expected_depth, topics.depth.publishers) if name in self._depths else None
+
     def _report(self, name: str, newest_ns: int, counters: CameraCounters) -> CameraReport:
         topics, watch, source = self._topics[name], self._watches[name], self._inputs[name]
         now_ns = time.monotonic_ns()
@@ -195,20 +226,32 @@ class Intake:
             poses_missing=self._rig.missing[name] if self._rig is not None else 0,
             counters=counters,
             recent=(mark[0] - oldest[0], mark[1] - oldest[1], mark[2] - oldest[2]),
+            depth=self._depth_report(name),
         )
 
     def _on_image(self, name: str, message: Any) -> None:
         now_ns = time.monotonic_ns()
         self._watches[name].see(stamp_ns(message.header.stamp), now_ns)
         if self.enabled:
-            self._push(self._inputs[name].on_image(message, now_ns), now_ns)
+            self._admit(name, self._inputs[name].on_image(message, now_ns), now_ns)
 
     def _on_info(self, name: str, message: Any) -> None:
-        self._push(self._inputs[name].on_info(message), time.monotonic_ns())
+        self._admit(name, self._inputs[name].on_info(message), time.monotonic_ns())
 
-    def _push(self, frames: list[Frame], now_ns: int) -> None:
+    def _on_depth(self, name: str, message: Any) -> None:
+        now_ns = time.monotonic_ns()
+        if self.enabled:
+            self._push(self._depths[name].on_depth(message, now_ns), now_ns)
+
+    def _admit(self, name: str, frames: list[Frame], now_ns: int) -> None:
+        """Frames of one camera go to the synchroniser, by way of their depth where the camera has some."""
+        depths = self._depths.get(name)
         for frame in frames:
-            self._take(self.sync.push(frame, now_ns))
+            self._push(depths.on_frame(frame, now_ns) if depths else [Entry(frame, now_ns)], now_ns)
+
+    def _push(self, entries: list[Entry], now_ns: int) -> None:
+        for entry in entries:
+            self._take(self.sync.push(entry.frame, entry.arrival_ns, now_ns))
             self._follow(self.sync.epoch)
 
     def _follow(self, epoch: int) -> None:
@@ -230,3 +273,14 @@ class Intake:
 def _say_of(say: Say, camera: str, kind: str, sentence: str) -> None:
     """What one camera has to say must not hold back what another one has."""
     say(f"{kind} of {camera}", sentence)
+
+
+def _pairing(sync: SyncConfig, tolerance_ns: int) -> DepthPairing:
+    pairing = DepthPairing(tolerance_ns=tolerance_ns, max_wait_ns=0, jump_limit_ns=0, keep=sync.depth)
+    _take_times(pairing, sync)
+    return pairing
+
+
+def _take_times(pairing: DepthPairing, sync: SyncConfig) -> None:
+    pairing.max_wait_ns = round(WAIT_SHARE * sync.max_wait_s * 1e9)
+    pairing.jump_limit_ns = round(sync.jump_limit_s * 1e9)

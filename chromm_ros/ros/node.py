@@ -212,6 +212,8 @@ class ChrommNode(LifecycleNode):  # type: ignore[misc]  # rclpy carries no types
             self._sync.reconfigure(old.chromm.sync)
             raise
         self._window.reconfigure(new.chromm.window)
+        if self._intake is not None:
+            self._intake.reconfigure(new)
 
     def _on_jump(self, _jump: Any) -> None:
         if self._intake is not None and self._intake.clock_jumped(self.get_clock().now().nanoseconds):

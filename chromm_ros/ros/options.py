@@ -74,6 +74,14 @@ class CameraConfig(Settings):
 
     image_topic: str = setting("", "topic of the images without /compressed; empty means <camera>/image_raw")
     info_topic: str = setting("", "topic of the CameraInfo; empty means camera_info beside the image topic")
+    depth_topic: str = setting(
+        "",
+        "topic of depth images registered to the colour images: 16UC1 in mm or 32FC1 in m, of any size, raw or with /compressedDepth; "
+        "empty: none",
+    )
+    depth_tolerance_s: float = setting(
+        0.015, "farthest that the stamp of a depth image may lie from that of its image [s]", at_least=0.0, at_most=1.0
+    )
     transport: str = setting(
         "auto", "raw, compressed, or auto: what is published, raw where both are", choices=("auto", "raw", "compressed")
     )
@@ -148,6 +156,7 @@ def parse(values: Mapping[str, Any]) -> NodeSettings:
     for name, camera in settings.cameras.items():
         _check_topic(f"{name}.image_topic", camera.image_topic)
         _check_topic(f"{name}.info_topic", camera.info_topic)
+        _check_topic(f"{name}.depth_topic", camera.depth_topic)
     return settings
 
 

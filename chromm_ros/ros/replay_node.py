@@ -3,13 +3,14 @@
 
 In real time messages leave at the pace of the recording. In step, all images of one instant leave together, and the next ones
 when the node has said, on `ack_topic`, that it has put them into its window: nothing is lost, whatever the speed of either side.
+Depth images make no instants and are not waited for. They leave up to 0.1 s before their turn, so that an image finds its depth
+though that was recorded after it.
 """
 
-import struct
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,8 @@ from chromm_ros.data.bag import IMAGE_TYPES, BagMessage, BagReader
 from chromm_ros.data.messages import stamp_ns
 from chromm_ros.errors import ConfigError, InputError
 from chromm_ros.ros import transport
+from chromm_ros.ros.depth_images import is_depth
+from chromm_ros.ros.instants import ahead, header_stamp_ns, instants
 from chromm_ros.ros.program import Progress, read_settings, run_program
 from chromm_ros.ros.recorded import message_class, qos_to_play
 from chromm_ros.settings import Settings, setting
@@ -35,6 +38,8 @@ _DELIVERY_S = 5.0
 _BETWEEN_ROUNDS_S = 0.1
 _SETTLED_S = 2.0
 """A node subscribes to all its cameras at once; discovery takes less than this from the first to the last."""
+_DEPTH_AHEAD_NS = 100_000_000
+"""How far depth images leave before their turn in step: as long as an image waits in a stream, by default."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +140,11 @@ class Replayer:
     def _image_topics(self) -> list[str]:
         return [name for name in self._publishers if self._bag.topics[name].msgtype in IMAGE_TYPES]
 
+    def _depth_topics(self) -> set[str]:
+        """The image topics whose first message says that it holds depth."""
+        firsts = [next(self._bag.messages([name]), None) for name in self._image_topics()]
+        return {first.topic for first in firsts if first is not None and is_depth(self._bag.deserialize(first))}
+
     def _wait_for_subscribers(self) -> None:
         """Wait until every image topic is heard, or some are and no more of them have been for a while: a node may use a few only."""
         limit_s = self._config.wait_for_subscribers or (_WAIT_IN_STEP_S if self._config.step else 0.0)
@@ -178,13 +188,15 @@ class Replayer:
             self._publish(message)
 
     def _play_in_step(self) -> None:
-        images = set(self._image_topics())
-        for instant in instants(self._bag.messages(list(self._publishers)), images, round(self._config.step_spread_s * 1e9)):
+        depths = self._depth_topics()
+        images = set(self._image_topics()) - depths
+        messages = ahead(self._bag.messages(list(self._publishers)), depths, _DEPTH_AHEAD_NS)
+        for instant in instants(messages, images, round(self._config.step_spread_s * 1e9)):
             if self._asked_to_end():
                 return
             self._acks.clear()
             for message in instant:
-                self._publish(message)
+                self._publish(message, timed=message.topic not in depths)
             stamps = [header_stamp_ns(message.raw) for message in instant if message.topic in images]
             if stamps:
                 self._wait_for_ack(min(stamps), max(stamps))
@@ -221,8 +233,9 @@ class Replayer:
 
     # Messages
 
-    def _publish(self, message: BagMessage) -> None:
-        self._tell_time(message.stamp_ns)
+    def _publish(self, message: BagMessage, *, timed: bool = True) -> None:
+        if timed:  # what leaves ahead of its turn must not move the clock, which would then jump back
+            self._tell_time(message.stamp_ns)
         self._publishers[message.topic].publish(message.raw)
         self.played[message.topic] += 1
         if self._config.progress:
@@ -235,30 +248,6 @@ class Replayer:
             clock = Clock()
             clock.clock.sec, clock.clock.nanosec = divmod(max(0, now_ns), 1_000_000_000)
             self._clock.publish(clock)
-
-
-def header_stamp_ns(raw: bytes) -> int:
-    """The stamp of a serialised message that begins with a Header: after 4 bytes of encapsulation, of which one tells the order."""
-    seconds, nanoseconds = struct.unpack_from("<iI" if raw[1] & 1 else ">iI", raw, 4)
-    return int(seconds) * 1_000_000_000 + int(nanoseconds)
-
-
-def instants(messages: Iterator[BagMessage], images: set[str], spread_ns: int) -> Iterator[list[BagMessage]]:
-    """Cut a recording into instants: at most one image per topic, with stamps at most so far apart; calibrations come first."""
-    group: list[BagMessage] = []
-    topics: set[str] = set()
-    first_ns = 0
-    for message in messages:
-        if message.topic in images:
-            stamp_ns = header_stamp_ns(message.raw)
-            if topics and (message.topic in topics or abs(stamp_ns - first_ns) > spread_ns):
-                yield sorted(group, key=lambda m: m.topic in images)
-                group, topics = [], set()
-            first_ns = first_ns if topics else stamp_ns
-            topics.add(message.topic)
-        group.append(message)
-    if group:
-        yield sorted(group, key=lambda m: m.topic in images)
 
 
 def replay(node: Node, asked_to_end: Callable[[], bool]) -> None:

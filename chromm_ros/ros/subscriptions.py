@@ -22,7 +22,7 @@ try:
 except ModuleNotFoundError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
-SUFFIX = "/compressed"
+SUFFIX, DEPTH_SUFFIX = "/compressed", "/compressedDepth"
 _TYPES = {
     Image: "sensor_msgs/msg/Image",
     CompressedImage: "sensor_msgs/msg/CompressedImage",
@@ -128,7 +128,7 @@ class MatchedSubscription:
 
 
 class CameraTopics:
-    """The image topic of one camera and the CameraInfo beside it."""
+    """The image topic of one camera, the CameraInfo beside it, and its depth images where it has some."""
 
     def __init__(
         self,
@@ -138,6 +138,7 @@ class CameraTopics:
         qos: QosConfig,
         on_image: Callable[[Any], None],
         on_info: Callable[[Any], None],
+        on_depth: Callable[[Any], None],
         say: Say,
     ) -> None:
         """Resolve the names, remapping included; nothing is subscribed to before `look`."""
@@ -145,40 +146,59 @@ class CameraTopics:
         self.base, self.transport = _base(node.resolve_topic_name(config.image_topic or f"{camera}/image_raw"), config.transport)
         beside = f"{self.base.rpartition('/')[0]}/camera_info"
         self.info_topic = node.resolve_topic_name(config.info_topic or beside)
+        self.depth_base = node.resolve_topic_name(config.depth_topic) if config.depth_topic else ""
         self.image = MatchedSubscription(node, qos, on_image, say)
         self.info = MatchedSubscription(node, qos, on_info, say)
+        self.depth = MatchedSubscription(node, qos, on_depth, say)
 
     def look(self) -> bool:
         """Follow the graph; returns whether somebody publishes the CameraInfo."""
-        for kind, topic in self._candidates():
-            found = offer(self._node, topic, kind)
-            if found.count:
-                self.image.follow(kind, topic, found)
-                break
-            if found.other_types:
-                self._say(
-                    f"type {topic}",
-                    f"{self.camera}: {topic} carries {', '.join(found.other_types)}, expected {_TYPES[kind]}: "
-                    f"set {self.camera}.image_topic to a topic of images",
-                )
+        self._follow(self.image, self._candidates(), "image_topic to a topic of images")
+        self._follow(self.depth, self._depth_candidates(), "depth_topic to a topic of depth images")
         found = offer(self._node, self.info_topic, CameraInfo)
         if found.count:
             self.info.follow(CameraInfo, self.info_topic, found)
         return bool(found.count)
 
+    def _follow(self, subscription: MatchedSubscription, candidates: list[tuple[type, str]], cure: str) -> None:
+        """Subscribe to the first of the topics that somebody publishes."""
+        for kind, topic in candidates:
+            found = offer(self._node, topic, kind)
+            if found.count:
+                subscription.follow(kind, topic, found)
+                break
+            if found.other_types:
+                self._say(
+                    f"type {topic}",
+                    f"{self.camera}: {topic} carries {', '.join(found.other_types)}, expected {_TYPES[kind]}: "
+                    f"set {self.camera}.{cure}",
+                )
+
     def close(self) -> None:
-        """End both subscriptions."""
-        self.image.close()
-        self.info.close()
+        """End all subscriptions."""
+        for subscription in (self.image, self.info, self.depth):
+            subscription.close()
 
     @property
     def expected(self) -> str:
         """The topic that is subscribed to, or the names of those that would be."""
         return self.image.topic or " or ".join(topic for _, topic in self._candidates())
 
+    @property
+    def expected_depth(self) -> str:
+        """The same for the depth images; empty where the camera has none."""
+        return self.depth.topic or " or ".join(topic for _, topic in self._depth_candidates())
+
     def _candidates(self) -> list[tuple[type, str]]:
         raw, compressed = (Image, self.base), (CompressedImage, self.base + SUFFIX)
         return {"raw": [raw], "compressed": [compressed]}.get(self.transport, [raw, compressed])
+
+    def _depth_candidates(self) -> list[tuple[type, str]]:
+        if not self.depth_base:
+            return []
+        if self.depth_base.endswith(DEPTH_SUFFIX):
+            return [(CompressedImage, self.depth_base)]
+        return [(Image, self.depth_base), (CompressedImage, self.depth_base + DEPTH_SUFFIX)]
 
 
 def _base(topic: str, transport: str) -> tuple[str, str]:

@@ -47,6 +47,8 @@ class Voice:
             self.say("sync", intake.sync.warning)
         if intake.pose_trouble:
             self.say("rig", f"poses of cameras are not known, so that they are estimated: {intake.pose_trouble}")
+        for camera, trouble in intake.depth_trouble.items():
+            self.say(f"depth of {camera}", f"{camera}: {trouble}")
         silent = intake.silent_s
         if silent <= settings.node.diagnostics.silence_s or time.monotonic() < self._table_after_s:
             return

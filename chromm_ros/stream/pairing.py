@@ -63,7 +63,9 @@ class DepthPairing:
         self._gone: deque[tuple[int, int]] = deque(maxlen=keep)  # stamp and arrival of images that left without depth
         self._in_vain = 0
         self._intervals: deque[int] = deque(maxlen=_INTERVALS)
-        self._begin_anew()
+        self._newest_ns: int | None = None
+        self._newest_depth_ns: int | None = None  # kept or not
+        self._depths_jumped = False
 
     def push(self, frame: Frame, now_ns: int) -> list[Entry]:
         """Take an image; returns those that need not wait any longer, with the times at which they came."""
@@ -103,8 +105,7 @@ class DepthPairing:
 
     def _begin_anew(self, *, keep_depths: bool = False) -> None:
         """Forget the times of the images, and the depth images unless their stamps have jumped already."""
-        self._newest_ns: int | None = None
-        """Newest stamp of an image."""
+        self._newest_ns = None
         self._gone.clear()
         self._depths_jumped = False
         if not keep_depths:
@@ -112,8 +113,7 @@ class DepthPairing:
 
     def _forget_depths(self) -> None:
         self._depths.clear()
-        self._newest_depth_ns: int | None = None
-        """Newest stamp of a depth image, kept or not."""
+        self._newest_depth_ns = None
 
     def _note(self, stamp_ns: int, now_ns: int) -> None:
         """Learn the rhythm of the depth images, and whether waiting for this one would have helped."""

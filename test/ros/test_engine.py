@@ -154,7 +154,7 @@ def node(context: rclpy.Context) -> Iterator[ChrommNode]:
 def see(node: ChrommNode, stamp_ns: int) -> None:
     """An image comes."""
     assert node._intake is not None
-    node._intake._push([Frame("left", stamp_ns, np.zeros((2, 2, 3), np.uint8), frame_id="eye")], time.monotonic_ns())
+    node._intake._admit("left", [Frame("left", stamp_ns, np.zeros((2, 2, 3), np.uint8), frame_id="eye")], time.monotonic_ns())
 
 
 def test_the_node_tells_its_engine_of_a_reset(node: ChrommNode) -> None:

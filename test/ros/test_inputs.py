@@ -82,13 +82,16 @@ def test_names_are_remapped_before_the_suffix_of_the_transport(make_node: Callab
     node = make_node("left/image_raw:=/rig/one/image", "__ns:=/robot")
 
     def topics(config: CameraConfig) -> CameraTopics:
-        return CameraTopics(node, "left", config, QosConfig(), lambda _: None, lambda _: None, lambda *_: None)
+        return CameraTopics(node, "left", config, QosConfig(), *[lambda _: None] * 3, lambda *_: None)
 
     assert topics(CameraConfig()).expected == "/rig/one/image or /rig/one/image/compressed"
     assert topics(CameraConfig()).info_topic == "/rig/one/camera_info"
     assert topics(CameraConfig(transport="compressed")).expected == "/rig/one/image/compressed"
     assert topics(CameraConfig(image_topic="/x/image/compressed")).expected == "/x/image/compressed"
     assert topics(CameraConfig(image_topic="mine", info_topic="info")).info_topic == "/robot/info"
+    assert topics(CameraConfig()).expected_depth == ""
+    assert topics(CameraConfig(depth_topic="depth")).expected_depth == "/robot/depth or /robot/depth/compressedDepth"
+    assert topics(CameraConfig(depth_topic="/d/compressedDepth")).expected_depth == "/d/compressedDepth"
 
 
 def test_poses_come_from_tf_at_the_stamp_of_the_image(make_node: Callable[..., Node]) -> None:

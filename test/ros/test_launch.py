@@ -54,7 +54,18 @@ def parameters(action: Any) -> dict[str, Any]:
 def test_every_argument_is_described(multicam: ModuleType) -> None:
     description = multicam.generate_launch_description()
     declared = {argument.name: argument for argument in description.get_launch_arguments()}
-    wanted = {"cameras", "image_topic", "params_file", "namespace", "use_sim_time", "bag", "rate", "rviz", "log_level"}
+    wanted = {
+        "cameras",
+        "image_topic",
+        "depth_topic",
+        "params_file",
+        "namespace",
+        "use_sim_time",
+        "bag",
+        "rate",
+        "rviz",
+        "log_level",
+    }
     assert wanted <= declared.keys()
     assert all(argument.description for argument in declared.values())
     assert declared["use_sim_time"].choices == ["auto", "true", "false"]
@@ -68,12 +79,14 @@ def test_a_list_of_cameras_in_any_writing(multicam: ModuleType) -> None:
 
 
 def test_arguments_become_parameters_of_the_node(multicam: ModuleType) -> None:
-    (node,) = started(multicam, cameras="[y, b]", image_topic="/rig/{c}/image", use_sim_time="true")
+    patterns = {"image_topic": "/rig/{c}/image", "depth_topic": "/{c}/depth"}
+    (node,) = started(multicam, cameras="[y, b]", use_sim_time="true", **patterns)
     values = parameters(node)
     assert list(values["cameras"]) == ["y", "b"]
     assert values["use_sim_time"] is True
     flat = {**values, **{f"y.{key}": value for key, value in values.get("y", {}).items()}}
     assert flat["y.image_topic"] == "/rig/y/image"
+    assert flat["y.depth_topic"] == "/y/depth"
 
 
 def test_what_is_not_given_is_left_to_the_file(multicam: ModuleType) -> None:

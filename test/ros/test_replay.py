@@ -23,8 +23,8 @@ from tf2_msgs.msg import TFMessage
 from chromm_ros.data.bag import BagMessage, BagReader, BagTopic
 from chromm_ros.records import Frame, FrameSet
 from chromm_ros.ros import transport
+from chromm_ros.ros.instants import ahead, header_stamp_ns, instants
 from chromm_ros.ros.recorded import message_class, qos_to_bag, qos_to_play
-from chromm_ros.ros.replay_node import header_stamp_ns, instants
 from chromm_ros.stream.sync import FrameSync, SyncConfig
 
 CLIP = Path(__file__).resolve().parents[1] / "data" / "pose2sim_clip"
@@ -244,6 +244,15 @@ def test_instants_after_a_lost_image_do_not_mix() -> None:
 
 def test_instants_without_images_keep_everything() -> None:
     assert cut([image("x", 0), image("y", 1)], set()) == [["x", "y"]]
+
+
+def test_depth_leaves_ahead_of_its_turn_and_nothing_else_moves() -> None:
+    """A depth image that was recorded three images after its own still comes before it."""
+    order = [("a", 0), ("a", 33), ("a", 66), ("depth", 90), ("a", 99), ("tf", 100), ("depth", 123), ("a", 132)]
+    messages = [BagMessage(topic, ms * 1_000_000, "", b"") for topic, ms in order]
+    played = [(m.topic, m.stamp_ns // 1_000_000) for m in ahead(iter(messages), {"depth"}, 100_000_000)]
+    assert played == [("depth", 90), *order[:1], ("depth", 123), *order[1:3], order[4], order[5], order[7]]
+    assert list(ahead(iter(messages), set(), 100_000_000)) == messages
 
 
 def test_header_stamp_in_both_byte_orders() -> None:

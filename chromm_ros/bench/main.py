@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,14 +14,47 @@ from chromm_ros.bench.table import Table
 
 
 class Bench(NamedTuple):
-    """A module with `tables(quick: bool) -> Iterator[Table]`, and what it measures."""
+    """A module with `tables(quick: bool, **options) -> Iterator[Table]`, what it measures, how long that takes, its own options."""
 
     module: str
     summary: str
+    quick: str
+    add_options: Callable[[argparse.ArgumentParser], None]
+
+
+def _no_options(_parser: argparse.ArgumentParser) -> None:
+    """The bench is as it is."""
+
+
+def _model_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--sizes", default="", metavar="S,S", help="of nano, tiny, full (default: nano; nano,full on a GPU)")
+    parser.add_argument("--shapes", default="", metavar="VxT,VxT", help="windows, cameras x time steps, for example 1x1,4x4")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda:N")
+    parser.add_argument(
+        "--precision", default="", choices=("float32", "bfloat16", "both"), help="(default: both where the device computes both)"
+    )
+    parser.add_argument(
+        "--compile", default="", dest="compiled", choices=("no", "yes", "both"), help="(default: no; both on a GPU, not quick)"
+    )
+    parser.add_argument(
+        "--scene-pixels", type=int, default=0, metavar="N", help="most pixels of Pi3X's images (default: the size's)"
+    )
+    parser.add_argument("--human-size", type=int, default=0, metavar="N", help="side of Multi-HMR's images, a multiple of 14")
 
 
 BENCHES = {
-    "ros": Bench("chromm_ros.bench.ros", "what images, threads and big messages cost in ROS 2, between two processes"),
+    "ros": Bench(
+        "chromm_ros.bench.ros",
+        "what images, threads and big messages cost in ROS 2, between two processes",
+        "in less than 40 s instead of 3 minutes, and rougher",
+        _no_options,
+    ),
+    "model": Bench(
+        "chromm_ros.bench.model",
+        "parameters, operations, time, memory and precision of the network, by size and window",
+        "in less than a minute on a CPU at nano size, and rougher",
+        _model_options,
+    ),
 }
 
 
@@ -31,19 +65,21 @@ def main(argv: list[str]) -> int:
         The exit status, 0.
 
     Raises:
+        ConfigError: if an option names what does not exist.
         DependencyError: if ROS 2 cannot be imported.
         InputError: if a measuring process fails.
     """
-    options = _parser().parse_args(argv)
-    module = importlib.import_module(BENCHES[options.what].module)
+    options = vars(_parser().parse_args(argv))
+    what, path = options.pop("what"), options.pop("json")
+    module = importlib.import_module(BENCHES[what].module)
     done: list[Table] = []
-    for table in module.tables(quick=options.quick):
+    for table in module.tables(**options):
         done.append(table)
         sys.stdout.write(table.to_text() + "\n")
         sys.stdout.flush()
-    if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(report(options.what, done, quick=options.quick), indent=2) + "\n")
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(report(what, done, quick=options["quick"]), indent=2) + "\n")
     return 0
 
 
@@ -56,7 +92,10 @@ def report(what: str, tables: list[Table], *, quick: bool) -> dict[str, Any]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="chromm_ros bench", description=__doc__.replace("`", "") if __doc__ else "")
-    parser.add_argument("what", choices=BENCHES, help="; ".join(f"{name}: {bench.summary}" for name, bench in BENCHES.items()))
-    parser.add_argument("--quick", action="store_true", help="in less than 40 s instead of 3 minutes, and rougher")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="write the numbers there, too")
+    verbs = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+    for name, bench in BENCHES.items():
+        verb = verbs.add_parser(name, help=bench.summary, description=bench.summary)
+        verb.add_argument("--quick", action="store_true", help=bench.quick)
+        verb.add_argument("--json", type=Path, metavar="PATH", help="write the numbers there, too")
+        bench.add_options(verb)
     return parser

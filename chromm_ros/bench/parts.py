@@ -1,7 +1,7 @@
 """The parts of the network, each as a call of its own: to be counted on the meta device or timed on a real one."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TypeAlias, TypeVar
 
@@ -55,6 +55,11 @@ def _people_in_rows(transformer: PeopleTransformer, queries: Tensor, _image: Ten
     return x.flatten(0, 1)
 
 
+def autocast(device: torch.device, *, half: bool) -> AbstractContextManager[object]:
+    """To bfloat16 where asked."""
+    return torch.autocast(device.type, torch.bfloat16) if half else nullcontext()
+
+
 class Inputs:
     """What the parts read: images and features of noise, and people in the places that the load says."""
 
@@ -71,7 +76,7 @@ class Inputs:
         self.tokens = noise(frames, load.patches, scene.dim)
         self.camera_tokens = noise(frames, load.patches, scene.camera_dim)
         self.people_tokens = noise(frames * load.people, 2 * scene.dim)
-        self.found = _people(load, side // PATCH, device)
+        self.found = standing_people(load, side // PATCH, device)
         self.views = _views(load, side).to(device)
         focal = 0.8 * max(self.size)
         camera = torch.tensor(((focal, 0.0, self.size[1] / 2), (0.0, focal, self.size[0] / 2), (0.0, 0.0, 1.0)), device=device)
@@ -155,7 +160,7 @@ def people_parts(network: Chromm, inputs: Inputs) -> dict[str, Part]:
     return {"people": people, "mask": lambda: network.human_mask(features, grid, views)}
 
 
-def _people(load: Load, side: int, device: torch.device) -> Detections:
+def standing_people(load: Load, side: int, device: torch.device) -> Detections:
     """As many in each frame, side by side in its middle row."""
     image = torch.arange(load.frames).repeat_interleave(load.people)
     column = (torch.arange(load.people) * side // max(1, load.people)).repeat(load.frames)

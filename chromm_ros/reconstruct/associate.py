@@ -135,7 +135,7 @@ def ballots(share: Float[np.ndarray, "N N"], view: Int[np.ndarray, "N"]) -> Floa
         share: of the largest cost, for all pairs.
         view: of the people, rising.
     """
-    vote = -np.minimum(share, 1.0)
+    vote = np.asarray(-np.minimum(share, 1.0))
     ends = np.flatnonzero(np.diff(view, append=view[-1:] + 1)) + 1
     parts = [slice(*pair) for pair in pairwise([0, *ends.tolist()])]
     for part in parts:

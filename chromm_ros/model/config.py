@@ -80,6 +80,32 @@ class HumanConfig:
 
 
 @dataclass(frozen=True)
+class AnnyConfig:
+    """Sizes of Multi-HMR's Anny variant (naver/multi-hmr, multi_hmr_anny/); the defaults are those of multiHMR_672_L_anny."""
+
+    dim: int = 1024
+    """Width of the backbone."""
+    heads: int = 16
+    """Attention heads there."""
+    depth: int = 24
+    """Blocks of the backbone."""
+    pos_grid: int = 37
+    """Side of the learned grid of positions."""
+    image_size: int = 672
+    """Side of the square input in pixels."""
+    people_dim: int = 512
+    """Width of the decoder of people; a multiple of 4."""
+    people_mlp: int = 2048
+    """Width of its MLPs."""
+    people_heads: int = 16
+    """Attention heads there."""
+    people_head_dim: int = 32
+    """Channels of one of them."""
+    people_depth: int = 8
+    """Its layers."""
+
+
+@dataclass(frozen=True)
 class PeopleConfig:
     """Sizes of CHROMM's own heads. The paper does not give them (METHOD: not found): they follow Multi-HMR's HPH, which does the same task."""
 

@@ -148,6 +148,11 @@ class VisionTransformer(nn.Module):
 
     def forward(self, images: Float[Tensor, "B c H W"]) -> Float[Tensor, "B P D"]:
         """Patch tokens of normalised images whose sides are multiples of 14."""
+        patches = (images.shape[-2] // PATCH) * (images.shape[-1] // PATCH)
+        return self.tokens(images)[:, -patches:]
+
+    def tokens(self, images: Float[Tensor, "B c H W"]) -> Float[Tensor, "B T D"]:
+        """All tokens of them: cls, registers, patches."""
         rows, columns = images.shape[-2] // PATCH, images.shape[-1] // PATCH
         position = resize_positions(self.pos_embed, rows, columns, antialias=self.antialias)
         x = self.patch_embed(images) + position[:, 1:]
@@ -158,7 +163,7 @@ class VisionTransformer(nn.Module):
         x = torch.cat((specials, x), 1)  # (B, 1 + registers + P, D)
         for block in self.blocks:
             x = block(x)
-        return self.norm(x)[:, specials.shape[1] :]  # type: ignore[no-any-return]  # modules are called untyped
+        return self.norm(x)  # type: ignore[no-any-return]  # modules are called untyped
 
 
 def resize_positions(pos_embed: Float[Tensor, "1 L D"], rows: int, columns: int, *, antialias: bool) -> Float[Tensor, "1 M D"]:

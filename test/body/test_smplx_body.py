@@ -16,7 +16,7 @@ from chromm_ros.body.decimate import coarse_faces
 from chromm_ros.body.network_params import params_from_rotations, place_head, rigid
 from chromm_ros.body.placed import in_smplx_order, place_bodies
 from chromm_ros.body.skeleton import HEAD, LANDMARKS, LIMBS, NAMES, PARENTS, PELVIS
-from chromm_ros.body.smplx_body import FREE_BODY, SmplxBody
+from chromm_ros.body.smplx_body import FREE_BODY, SmplxBody, in_blocks
 from chromm_ros.errors import FileError, InputError
 from chromm_ros.geometry.camera import project
 from chromm_ros.geometry.se3 import apply, compose
@@ -231,6 +231,14 @@ def test_gradients_reach_pose_and_shape(body: SmplxBody) -> None:
     body.pose_vertices(rotations, betas, rest, torch.zeros(1, 3)).square().sum().backward()
     assert rotations.grad is not None and rotations.grad.abs().sum() > 0
     assert betas.grad is not None and betas.grad.abs().min() > 0
+
+
+@pytest.mark.parametrize("columns", [240, 256, 700])
+def test_pose_blend_shapes_in_blocks_are_those_in_one_matrix(columns: int) -> None:
+    feature, directions = torch.randn(3, 20, dtype=torch.float64), torch.randn(20, columns, dtype=torch.float64)
+    ours = (feature @ in_blocks(directions)).transpose(0, 1).flatten(1)
+    torch.testing.assert_close(ours[:, :columns], feature @ directions)
+    assert ours.shape[1] - columns < 256
 
 
 def test_on_another_device_nothing_stays_behind(body: SmplxBody) -> None:

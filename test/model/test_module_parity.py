@@ -21,7 +21,7 @@ from chromm_ros.model.human_heads import (
     distance_of,
     rotations_from_6d,
 )
-from chromm_ros.model.inputs import letterbox, resize, scene_size
+from chromm_ros.model.inputs import InputMaker, letterbox, scene_size
 from chromm_ros.model.pinhole import back_project
 from chromm_ros.model.rope import (
     grid_positions,
@@ -39,6 +39,7 @@ from chromm_ros.model.scene_conditions import normalise_depths, ray_map
 from chromm_ros.model.scene_heads import CameraHead, ConvHead, nearest_rotation, uv_map
 from chromm_ros.model.vit import Block, resize_positions
 from chromm_ros.model.weight_maps import MULTIHMR, rename
+from chromm_ros.records import Frame, FrameSet, Window
 
 pytestmark = pytest.mark.usefixtures("without_gradients")
 
@@ -236,26 +237,27 @@ def test_sizes() -> None:
         assert list(letterbox(width, height, side)) == expected
 
 
+def window_of(*images: torch.Tensor) -> Window:
+    frames = tuple(Frame(str(index), 0, image.numpy()) for index, image in enumerate(images))
+    return Window(0, 0, tuple(frame.camera for frame in frames), (FrameSet(0, 0, 0, 0, frames),))
+
+
 @pytest.mark.parametrize("case", ["landscape", "portrait", "upscale"])
 def test_pixels_of_the_scene_branch(case: str) -> None:
     reference = arrays("mod_pi3_preprocess.npz")
-    first, second = (reference[f"{case}/in.rgb{index}_u8"].permute(2, 0, 1) for index in range(2))
-    width, height = scene_size(first.shape[2], first.shape[1], int(reference[f"{case}/in.pixel_limit"]))
-    for image, expected in zip((first, second), reference[f"{case}/out.imgs"], strict=True):
-        assert_same(resize(image, width, height, "lanczos", exact=True) / 255, expected)
-        fast = resize(image, width, height, "lanczos", exact=False) / 255
-        assert float((fast - expected).abs().mean()) < 0.5 / 255, "on average half a grey level from Pillow, on noise"
+    images = [reference[f"{case}/in.rgb{index}_u8"] for index in range(2)]  # the second one takes the first one's size
+    pixels, expected = int(reference[f"{case}/in.pixel_limit"]), reference[f"{case}/out.imgs"]
+    assert_same(InputMaker(pixels, 98, exact=True)(window_of(*images)).scene_images / 255, expected)
+    fast = InputMaker(pixels, 98, exact=False)(window_of(*images)).scene_images / 255
+    assert float((fast - expected).abs().mean()) < 0.5 / 255, "on average half a grey level from Pillow, on noise"
 
 
 @pytest.mark.parametrize("case", ["landscape", "portrait", "small", "square"])
 def test_pixels_of_the_human_branch(case: str) -> None:
     reference = arrays("mod_mh_preprocess.npz")
-    image, side = reference[f"{case}/in.rgb_u8"].permute(2, 0, 1), int(reference["img_size"])
-    width, height, left, top = letterbox(image.shape[2], image.shape[1], side)
-    square = torch.zeros(3, side, side)
-    square[:, top : top + height, left : left + width] = resize(image, width, height, "bicubic", exact=True) / 255
+    square = InputMaker(196, int(reference["img_size"]), exact=True)(window_of(reference[f"{case}/in.rgb_u8"])).human_images / 255
     mean, std = torch.tensor(IMAGE_MEAN).view(3, 1, 1), torch.tensor(IMAGE_STD).view(3, 1, 1)
-    assert_same(((square - mean) / std)[None], reference[f"{case}/out.x"])
+    assert_same((square - mean) / std, reference[f"{case}/out.x"])
 
 
 def listed(name: str) -> dict[str, tuple[int, ...]]:

@@ -134,28 +134,38 @@ class Person:
 
 
 class Camera:
-    """Publishes small images and their calibration as a driver does."""
+    """Publishes small images, their calibration and depth as a driver does."""
 
-    def __init__(self, person: Person, name: str, *, encoding: str = "rgb8", reliable: bool = True) -> None:
-        self.name, self._encoding, self._person = name, encoding, person
+    def __init__(
+        self, person: Person, name: str, *, encoding: str = "rgb8", reliable: bool = True, info: bool = True, depth: str = ""
+    ) -> None:
+        """Create the publishers; `depth` is an encoding, or `compressedDepth`, or empty where it has none."""
+        self.name, self._encoding, self._depth, self._person = name, encoding, depth, person
         reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
         qos = QoSProfile(depth=10, reliability=reliability)
         kind, suffix = (CompressedImage, "/compressed") if encoding == "jpeg" else (Image, "")
-        self._images = person.node.create_publisher(kind, f"/{name}/image_raw{suffix}", qos)
-        self._infos = person.node.create_publisher(CameraInfo, f"/{name}/camera_info", qos)
+        create = person.node.create_publisher
+        self._images = create(kind, f"/{name}/image_raw{suffix}", qos)
+        self._infos = create(CameraInfo, f"/{name}/camera_info", qos) if info else None
+        kind, suffix = (CompressedImage, "/compressedDepth") if depth == "compressedDepth" else (Image, "")
+        self._depths = create(kind, f"/{name}/depth/image_raw{suffix}", qos) if depth else None
+        self._topics = [topic for topic in (self._images, self._infos, self._depths) if topic is not None]
         self._pixels = np.random.default_rng(len(name)).integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
 
     def wait_for_listener(self, timeout_s: float = 30.0) -> None:
-        """Wait until the node has subscribed to images and calibration."""
-        topics = (self._images, self._infos)
+        """Wait until the node has subscribed to all of it."""
         wait_until(
-            lambda: all(topic.get_subscription_count() for topic in topics), timeout_s, lambda: f"a subscriber of {self.name}"
+            lambda: all(topic.get_subscription_count() for topic in self._topics),
+            timeout_s,
+            lambda: f"a subscriber of {self.name}",
         )
 
     def publish(self, stamp_ns: int) -> None:
-        """One CameraInfo and one image."""
-        info = CameraInfo(width=WIDTH, height=HEIGHT, distortion_model="plumb_bob", d=[0.0] * 5)
-        info.k = np.array([60.0, 0, WIDTH / 2 - 0.5, 0, 60.0, HEIGHT / 2 - 0.5, 0, 0, 1])
+        """One CameraInfo and one image, as far as it has them."""
+        if self._infos is not None:
+            info = CameraInfo(width=WIDTH, height=HEIGHT, distortion_model="plumb_bob", d=[0.0] * 5)
+            info.k = np.array([60.0, 0, WIDTH / 2 - 0.5, 0, 60.0, HEIGHT / 2 - 0.5, 0, 0, 1])
+            self._send(self._infos, info, stamp_ns)
         image: Any
         if self._encoding == "jpeg":
             image = CompressedImage(format="jpeg")
@@ -163,15 +173,31 @@ class Camera:
         else:
             image = Image(width=WIDTH, height=HEIGHT, encoding=self._encoding, step=3 * WIDTH)
             image.data.frombytes(self._pixels.tobytes())
-        for message, publisher in ((info, self._infos), (image, self._images)):
-            message.header.frame_id = f"{self.name}_optical_frame"
-            message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 10**9)
-            publisher.publish(message)
+        self._send(self._images, image, stamp_ns)
+
+    def publish_depth(self, stamp_ns: int, millimetres: int = 2000) -> None:
+        """One depth image of half the size, the same depth everywhere but for an unknown first row."""
+        values = np.full((HEIGHT // 2, WIDTH // 2), millimetres, np.uint16)
+        values[0] = 0
+        message: Any
+        if self._depth == "compressedDepth":
+            message = CompressedImage(format="16UC1; compressedDepth png")
+            message.data.frombytes(bytes(12) + cv2.imencode(".png", values)[1].tobytes())
+        else:
+            pixels = values if self._depth == "16UC1" else np.where(values, values / 1000, np.nan).astype(np.float32)
+            message = Image(width=WIDTH // 2, height=HEIGHT // 2, encoding=self._depth, step=pixels.strides[0])
+            message.data.frombytes(pixels.tobytes())
+        self._send(self._depths, message, stamp_ns)
+
+    def _send(self, publisher: Any, message: Any, stamp_ns: int) -> None:
+        message.header.frame_id = f"{self.name}_optical_frame"
+        message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 10**9)
+        publisher.publish(message)
 
     def die(self) -> None:
         """Take the publishers away."""
-        self._person.node.destroy_publisher(self._images)
-        self._person.node.destroy_publisher(self._infos)
+        for topic in self._topics:
+            self._person.node.destroy_publisher(topic)
 
 
 def nanoseconds(stamp: Any) -> int:

@@ -1,6 +1,6 @@
 """The node as a process of its own, talked to over DDS: what it publishes, what it survives, what it says.
 
-Three drivers stand for what one meets: raw and reliable, compressed, raw and best effort. All tests of the first part share one
+Three drivers stand for what one meets: raw and reliable with depth, compressed, raw and best effort. All tests of the first part share one
 node, each of them publishes stamps of its own.
 """
 
@@ -41,6 +41,7 @@ class Scene:
             "sync.max_wait_s:=0.3",
             "output.confidence_min:=0.0",
             "diagnostics.period_s:=0.3",
+            "left.depth_topic:=/left/depth/image_raw",
         )
         self.person = person = Person(domain)
         listen = person.listen
@@ -55,7 +56,7 @@ class Scene:
         self.poses = {name: listen(PoseStamped, f"/cameras/{name}/pose") for name in NAMES}
         self.infos = {name: listen(CameraInfo, f"/cameras/{name}/camera_info_estimated") for name in NAMES}
         self.cameras = [
-            Camera(person, "left"),
+            Camera(person, "left", depth="32FC1"),
             Camera(person, "middle", encoding="jpeg"),
             Camera(person, "right", encoding="bgr8", reliable=False),
         ]
@@ -73,6 +74,8 @@ class Scene:
             for camera in self.cameras:
                 if camera.name in only:
                     camera.publish(stamp_ns)
+                if camera.name == "left":
+                    camera.publish_depth(stamp_ns)
             self.wait_for_set(stamp_ns)
         return stamps
 
@@ -236,6 +239,9 @@ def test_diagnostics_tell_about_every_camera(scene: Scene) -> None:
     assert values["camera middle"]["topic"] == "/middle/image_raw/compressed"
     assert values["camera right"]["qos"] == "best_effort"
     assert values["camera left"]["calibrated"] == "True"
+    assert values["camera left"]["depth_topic"] == "/left/depth/image_raw"
+    assert int(values["camera left"]["depth_images_with"]) >= 3
+    assert "depth_topic" not in values["camera right"]
     assert "untrained" in entries["model"].message
     assert float(values["reconstruction"]["scale"]) > 0
 

@@ -55,6 +55,12 @@ BENCHES = {
         "in less than a minute on a CPU at nano size, and rougher",
         _model_options,
     ),
+    "reconstruct": Bench(
+        "chromm_ros.bench.reconstruct",
+        "the reconstruction on planted worlds: the paper's ablations, drift over a lap, and cost by step and size",
+        "in less than a minute instead of some, and rougher",
+        _no_options,
+    ),
 }
 
 

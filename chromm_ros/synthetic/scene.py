@@ -19,7 +19,12 @@ PERIOD_NS = 100_000_000
 LAYOUTS = ("ring", "line", "robot", "same", "facing")
 """Cameras around the people; side by side on one straight line; on a robot that looks at them; all in one place; face to face."""
 WALKS = ("spots", "eight")
-"""Everybody around a place of his own; or all along one figure eight, where they pass and hide one another."""
+"""Everybody around a place of his own in a pose of his own; or all along one figure eight, where they pass and hide one another, with
+one gait in which they differ little, as people who walk do."""
+GAIT = {1: (0.0, 0.45), 2: (0.0, -0.45), 4: (0.4, 0.3), 5: (0.4, -0.3), 16: (0.0, -0.3), 17: (0.0, 0.3)}
+"""By joint (hips, knees, shoulders): turn about x (radians) at rest, and how far it swings."""
+ARMS_DOWN = {16: -1.2, 17: 1.2}
+"""By shoulder: turn about z (radians) from the T pose."""
 UPRIGHT = matrix_from_rotvec(np.array([np.pi / 2, 0.0, 0.0]))
 """The body's y (up) becomes the world's z, its z (forward) the world's minus y."""
 
@@ -120,7 +125,10 @@ class Scene:
         """Rotations in Multi-HMR's order, the root's from body to world; not to be written to."""
         rng = np.random.default_rng([self.seed, 1])
         rest, swing = 0.25 * rng.normal(size=(2, self.people, 53, 3))
-        rotations = matrix_from_rotvec(rest + 0.6 * swing * np.sin(0.6 * k))
+        if self.walk == "spots":
+            rotations = matrix_from_rotvec(rest + 0.6 * swing * np.sin(0.6 * k))
+        else:
+            rotations = _gait(0.6 * k + rng.uniform(0.0, 2.0 * np.pi, self.people)) @ matrix_from_rotvec(0.4 * rest)
         heading = self._path(k)[1][:, None] * np.array([0.0, 0.0, 1.0])
         rotations[:, 0] = matrix_from_rotvec(heading) @ UPRIGHT @ matrix_from_rotvec(0.2 * rest[:, 0])
         return rotations
@@ -135,3 +143,13 @@ class Scene:
         params = params_from_rotations(self.rotations(k), self.betas(), np.zeros((self.people, 10)))
         joints = body().joints(params).astype(np.float64)
         return np.asarray(joints - joints[:, HEAD : HEAD + 1] + self.heads(k)[:, None])
+
+
+def _gait(phase: Float[np.ndarray, "P"]) -> Float[np.ndarray, "P 53 3 3"]:
+    """How everybody walks, each at a moment of his own."""
+    swing, down = np.zeros((2, len(phase), 53, 3))
+    for joint, (middle, amplitude) in GAIT.items():
+        swing[:, joint, 0] = middle + amplitude * np.sin(phase)
+    for joint, angle in ARMS_DOWN.items():
+        down[:, joint, 2] = angle
+    return np.asarray(matrix_from_rotvec(swing) @ matrix_from_rotvec(down))

@@ -1,0 +1,146 @@
+"""What the reconstruction costs, step by step and with the number of views and people, on one core."""
+
+import contextlib
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from chromm_ros.bench.planted import window_world
+from chromm_ros.bench.table import Row, Table
+from chromm_ros.reconstruct import reconstructor
+from chromm_ros.reconstruct.reconstructor import ReconstructConfig, Reconstructor
+from chromm_ros.synthetic.noise import Noise
+from chromm_ros.synthetic.oracle import Look, World
+from chromm_ros.synthetic.scene import body
+
+STEPS = 8
+MAP = (504, 378)
+"""Width and height of the point maps that are timed: as many points as Pi3X gives for a 4:3 image."""
+PARTS = {
+    "Cameras.read": "read cameras", "People.read": "read people", "head_pelvis_ratio": "scale", "Stitcher.tie": "stitch",
+    "Stitcher.place": "stitch", "Tracker.update": "track", "Associator.update": "associate", "fuse": "fuse", "pose": "pose",
+    "Roster.update": "roster", "select": "cloud",
+}  # fmt: skip
+"""What `Reconstructor.update` calls, and the row in which its time stands."""
+
+
+def costs(*, quick: bool) -> Iterator[Table]:
+    """Cost by size, by step, and how it grows; each the median of repeats."""
+    repeats = 3 if quick else 15
+    with one_core():
+        sizes = [(1, 1), (4, 3), (4, 6), (16, 30)]
+        found = {size: measured(*size, repeats) for size in sizes}
+        yield by_step("the first window", {size: first for size, (first, _) in found.items()})
+        yield by_step("a window that slid by one frame-set", {size: slid for size, (_, slid) in found.items()})
+        yield growth("views", [(views, 6) for views in ((1, 4, 16) if quick else (1, 2, 4, 8, 16))], repeats)
+        yield growth("people", [(4, people) for people in ((1, 6, 30) if quick else (1, 3, 6, 12, 30))], repeats)
+
+
+@contextlib.contextmanager
+def one_core() -> Iterator[None]:
+    """Hold the process to one core, where the system can."""
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    if cores:
+        os.sched_setaffinity(0, {max(cores)})
+    try:
+        yield
+    finally:
+        if cores:
+            os.sched_setaffinity(0, cores)
+
+
+def by_step(what: str, found: dict[tuple[int, int], dict[str, float]]) -> Table:
+    """One column per size, one row per step, the whole first."""
+    names = dict.fromkeys(["whole", *PARTS.values(), "the rest"])
+    columns = {size: f"{size[0]}x{STEPS}x{size[1]}" for size in found}
+    rows = [Row(name, {columns[size]: spent.get(name, 0.0) for size, spent in found.items()}) for name in names]
+    return Table(
+        f"Cost of {what} on one core, ms: views x steps x people, maps of {MAP[0]}x{MAP[1]}",
+        f"aim: 4x{STEPS}x6 under 15 ms, 16x{STEPS}x30 under 150 ms",
+        f"4x{STEPS}x6",
+        rows,
+    )
+
+
+def growth(what: str, sizes: list[tuple[int, int]], repeats: int) -> Table:
+    """The whole chain against one number, with the power by which it grows from row to row."""
+    rows: list[Row] = []
+    before: tuple[int, float] | None = None
+    for size in sizes:
+        first, slid = measured(*size, repeats)
+        count = size[0] if what == "views" else size[1]
+        power = None if before is None else float(np.log(slid["whole"] / before[1]) / np.log(count / before[0]))
+        before = (count, slid["whole"])
+        rows.append(Row(f"{size[0]}x{STEPS}x{size[1]}", {"first ms": first["whole"], "slid ms": slid["whole"], "power": power}))
+    return Table(f"Cost against {what} (views x steps x people)", "power 1 is linear, from the row before", "slid ms", rows)
+
+
+def measured(views: int, people: int, repeats: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Milliseconds of each part, medians: of first windows, and of windows that slid by one frame-set."""
+    world = World(views=views, people=people, noise=Noise(), walk="eight", uniform=True)
+    chain = Reconstructor(body(), ReconstructConfig())
+    first, slid = [], []
+    looks = [_look(world, index) for index in range(repeats + 2)]
+    for look in looks[:repeats]:
+        chain.reset()
+        first.append(timed(chain, look))
+    chain.reset()
+    for number, look in enumerate(looks):
+        spent = timed(chain, look)
+        if number > 1:
+            slid.append(spent)
+    return _median(first), _median(slid)
+
+
+def _look(world: World, index: int) -> Look:
+    """A window with maps of the real size: one map stands for all, which costs no memory and the same time."""
+    look = world.look(index, index, STEPS, window_world(0, index, 1.0))
+    shape = (len(look.prediction.step), MAP[1], MAP[0])
+    rng = np.random.default_rng(0)
+    points, colors = (
+        rng.uniform(-3.0, 3.0, (*shape[1:], 3)).astype(np.float32),
+        rng.integers(0, 255, (*shape[1:], 3), dtype=np.uint8),
+    )
+    confidence, mask = np.full(shape[1:], 0.9, np.float32), rng.uniform(size=(MAP[1] // 14, MAP[0] // 14)) < 0.1
+    maps: dict[str, np.ndarray] = {
+        "points": points,
+        "colors": colors,
+        "confidence": confidence,
+        "human_mask": mask.astype(np.float32),
+    }
+    spread: dict[str, Any] = {name: np.broadcast_to(value, (shape[0], *value.shape)) for name, value in maps.items()}
+    return replace(look, prediction=replace(look.prediction, **spread))
+
+
+def timed(chain: Reconstructor, look: Look) -> dict[str, float]:
+    """Milliseconds of one window by part; parts are wrapped where the chain looks them up."""
+    spent: dict[str, float] = defaultdict(float)
+    with contextlib.ExitStack() as stack:
+        for path, name in PARTS.items():
+            owner, _, method = path.rpartition(".")
+            place: Any = getattr(reconstructor, owner) if owner else reconstructor
+            stack.enter_context(patch.object(place, method, _clocked(getattr(place, method), spent, name)))
+        begin = time.perf_counter()
+        chain.update(look.window, look.prediction)
+        whole = 1e3 * (time.perf_counter() - begin)
+    return {"whole": whole, **spent, "the rest": whole - sum(spent.values())}
+
+
+def _clocked(function: Callable[..., Any], spent: dict[str, float], name: str) -> Callable[..., Any]:
+    def clocked(*arguments: Any, **named: Any) -> Any:
+        begin = time.perf_counter()
+        result = function(*arguments, **named)
+        spent[name] += 1e3 * (time.perf_counter() - begin)
+        return result
+
+    return clocked
+
+
+def _median(spent: list[dict[str, float]]) -> dict[str, float]:
+    return {name: float(np.median([one.get(name, 0.0) for one in spent])) for name in spent[0]}

@@ -19,6 +19,7 @@ from chromm_ros.bench.setup import IMAGE, PEOPLE, Setup
 from chromm_ros.bench.table import Row, Table
 from chromm_ros.bench.windows import Runner, make_window, slides
 from chromm_ros.model.chromm import Chromm
+from chromm_ros.model.compiled import compile_blocks
 from chromm_ros.records import Window
 
 
@@ -50,8 +51,7 @@ def _measured(setup: Setup, size: str, peaks: dict[str, float]) -> Iterator[Tabl
     if setup.weighs_heads(size):
         yield heads_table(network, size, setup.device)
     if True in setup.compiled:
-        for block in network.blocks():
-            block.compile()
+        compile_blocks(network.blocks())
         ways[True] = _windows(setup, size, network, peaks, compiled=True)
     rows = [row for pair in zip(*ways.values(), strict=True) for row in pair]
     yield Table(

@@ -15,6 +15,7 @@ from torch import Tensor
 from chromm_ros.errors import ConfigError
 from chromm_ros.model.branches import Features, Output, Picking
 from chromm_ros.model.checkpoint import load_weights
+from chromm_ros.model.compiled import compile_blocks
 from chromm_ros.model.compose import PosableBody, compose_people
 from chromm_ros.model.config import ModelOptions
 from chromm_ros.model.initialise import build, untrained
@@ -56,8 +57,7 @@ class Predictor:
             self.weights = "untrained"
         self.network.scene.half_heads = options.heads_precision == "bfloat16"
         if options.compile:
-            for block in self.network.blocks():
-                block.compile()
+            compile_blocks(self.network.blocks())
         self._picking = Picking(options.score_min, options.nms, options.max_people)
         self._make = InputMaker(config.scene.pixels, config.human.image_size, exact=options.exact_resize)
         self._cache: FeatureCache | None = FeatureCache() if options.cache_features else None

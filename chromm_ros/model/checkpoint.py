@@ -136,10 +136,13 @@ def read_card(path: str | Path) -> Card | None:
 
 
 def _parse(text: str) -> Card:
-    card = Card(**json.loads(text))
-    wrong = [name for name, value in vars(card).items() if name != "config" and not isinstance(value, str)]
+    values = json.loads(text)
+    if not isinstance(values, dict) or not isinstance(values.get("config", {}), dict):
+        raise TypeError("it or its config is no mapping")
+    wrong = [name for name, value in values.items() if name != "config" and not isinstance(value, str)]
     if wrong:
-        raise TypeError(f"{wrong[0]} is {getattr(card, wrong[0])!r}, expected text")
+        raise TypeError(f"{wrong[0]} is {values[wrong[0]]!r}, expected text")
+    card = Card(**values)
     card.sizes()
     return card
 

@@ -70,8 +70,8 @@ def _contradiction(config: object) -> str:
         for width, heads in (("dim", "heads"), ("metric_dim", "metric_heads")):
             if getattr(config, width) % (4 * getattr(config, heads)):
                 return f"{width} is {getattr(config, width)}, expected a multiple of 4 x {heads} ({getattr(config, heads)})"
-        if any(channels % 16 for channels in config.up_channels) or len(config.up_channels) != 3:
-            return f"up_channels are {config.up_channels}, expected three multiples of 16"
+        if len(config.up_channels) != 3:
+            return f"up_channels are {config.up_channels}, expected three"
         if config.inject_after and max(config.inject_after) >= config.decoder_depth:
             return f"inject_after is {config.inject_after}, but decoder_depth is {config.decoder_depth}"
     if isinstance(config, HumanConfig):

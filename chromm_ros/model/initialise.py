@@ -55,12 +55,22 @@ def build(config: NetworkConfig, mode: str = "chromm") -> Chromm | Composed:
         return network.eval().requires_grad_(requires_grad=False)
 
 
-def untrained(config: NetworkConfig, seed: int, device: torch.device | str = "cpu", mode: str = "chromm") -> Chromm | Composed:
-    """A network with weights of the seed, plausible from the start; both modes share the branches' weights."""
+def untrained(
+    config: NetworkConfig, seed: int, device: torch.device | str = "cpu", mode: str = "chromm", *, detector: bool = True
+) -> Chromm | Composed:
+    """A network with weights of the seed, plausible from the start; both modes share the branches' weights.
+
+    Args:
+        config: sizes.
+        seed: of all weights.
+        device: where the network shall be.
+        mode: as for `build`.
+        detector: whether the detector is aimed, which runs the human backbone; no use where trained weights replace it.
+    """
     network = build(config, mode)
     draw(network, seed)
     network.to(device)
-    make_plausible(network, seed)
+    make_plausible(network, seed, detector=detector)
     return network
 
 
@@ -89,7 +99,7 @@ def draw(network: nn.Module, seed: int) -> None:
 
 
 @torch.no_grad()
-def make_plausible(network: Chromm | Composed, seed: int) -> None:
+def make_plausible(network: Chromm | Composed, seed: int, *, detector: bool = True) -> None:
     """Start the outputs where sane answers lie; see the constants above."""
     aim_scene(network.scene)
     _last(network.human.offset).weight.mul_(0.1)
@@ -97,7 +107,8 @@ def make_plausible(network: Chromm | Composed, seed: int) -> None:
         _aim_people(network)
     else:
         _aim_perception(network.human.perception)
-    _aim_detector(network.human, seed)
+    if detector:
+        _aim_detector(network.human, seed)
 
 
 def _aim_people(network: Chromm) -> None:

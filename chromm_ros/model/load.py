@@ -67,8 +67,10 @@ def load_network(options: ModelOptions, device: torch.device | str = "cpu") -> L
         network = _unfilled(config, "chromm", device, {"": whole.path})
         return Loaded(network, config, load_weights(network, whole.path))
     files = {part: source.path for part, source in (("scene", scene), ("human", human)) if source}
-    complete = options.mode == "compose" and len(files) == 2
-    network = _unfilled(config, "compose", device, files) if complete else untrained(config, options.seed, device, options.mode)
+    if options.mode == "compose" and scene and human:
+        network = _unfilled(config, "compose", device, files)
+    else:
+        network = untrained(config, options.seed, device, options.mode, detector=human is None)
     for part, path in files.items():
         load_weights(network.get_submodule(part), path, leave_out=_left_out(network, part))
     return Loaded(network, config, _name(options.mode, scene, human))

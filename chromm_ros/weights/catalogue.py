@@ -66,7 +66,7 @@ PUBLISHED = (
     _multihmr("896_L", 1.27),
     _multihmr("672_L", 1.27),
     _multihmr("672_B", 0.39),
-    _multihmr("672_S", 0.12),
+    _multihmr("672_S", 0.13),
     _multihmr("1288_L_bedlam", 1.27),
     _multihmr("1288_L_agora", 1.27),
 )

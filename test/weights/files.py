@@ -46,7 +46,7 @@ def pi3x(*, conditioned: bool = True, seed: int = 1) -> dict[str, Tensor]:
 def multihmr(betas: int = 10, seed: int = 1) -> dict[str, Tensor]:
     branch = MultiHmr(replace(HUMAN, betas=betas))
     draw(branch, seed)
-    return {restore(key, MULTIHMR): value for key, value in branch.state_dict().items()}
+    return {restore(key, MULTIHMR): value.contiguous() for key, value in branch.state_dict().items()}
 
 
 def write_pi3x(path: Path, **changes: Any) -> Path:

@@ -1,6 +1,7 @@
 """The Python API: README's lines as they stand there, what is known reaches the network, mistakes get one sentence."""
 
 import re
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from chromm_ros.body.skeleton import HEAD, LANDMARKS, NAMES
 from chromm_ros.data.bag import BagReader
 from chromm_ros.errors import ConfigError, FileError, InputError
 from chromm_ros.geometry.camera import project
+from chromm_ros.model.checkpoint import Card, save_weights
+from chromm_ros.model.config import ModelOptions
+from chromm_ros.model.initialise import untrained
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = {"size": "nano", "device": "cpu", "scene_pixels": 2352, "human_size": 224}
@@ -117,6 +121,15 @@ def test_what_is_known_is_used_for_its_own_image() -> None:
     assert torch.equal(nothing.points, plain.points)
 
 
+def test_weights_by_their_file(tmp_path: Path) -> None:
+    path, network = tmp_path / "mine.safetensors", untrained(ModelOptions(**SMALL).network(), 7)
+    save_weights(path, network.state_dict(), Card("mine", "chromm", asdict(network.config)))
+    trained, drawn = load(path, **SMALL), load(seed=7, **SMALL)
+    assert trained.weights == "mine"
+    assert torch.equal(trained([picture()]).points, drawn([picture()]).points)
+    assert not torch.equal(trained([picture()]).points, model()([picture()]).points)
+
+
 def test_compose_mode_by_the_same_call() -> None:
     composed = load(mode="compose", **SMALL)
     prediction = composed([picture(), picture(seed=1)])
@@ -141,6 +154,7 @@ MISTAKES = [
     ({"intrinsics": [pinhole(focal=np.nan)]}, "intrinsics of image 0 holds NaN or infinity"),
     ({"intrinsics": [np.zeros((3, 3))]}, r"intrinsics of image 0 are .* expected \(\(fx"),
     ({"intrinsics": [pinhole().T]}, r"intrinsics of image 0 are .* expected \(\(fx"),
+    ({"intrinsics": [2 * pinhole()]}, r"intrinsics of image 0 are .* expected \(\(fx"),
     ({"intrinsics": [-pinhole()]}, r"intrinsics of image 0 are .* positive fx"),
     ({"poses": [np.eye(3)]}, r"pose of image 0 has the shape \(3, 3\)"),
     ({"poses": [np.full((4, 4), np.inf)]}, "pose of image 0 holds NaN"),

@@ -70,13 +70,14 @@ def operations(setup: Setup, size: str) -> Table:
         rows.append(Row(part, columns | {"counted/formula": off}))
     return Table(
         f"Operations of {size}, windows of cameras x time steps, images of {_pixels(setup, size)}, {PEOPLE} people per frame",
-        _agreement(worst),
+        agreement(worst),
         f"{last[0]}x{last[1]} GFLOP",
         rows,
     )
 
 
-def _agreement(worst: float) -> str:
+def agreement(worst: float) -> str:
+    """Says whether formulas and counter agree, from the largest relative difference."""
     if worst <= AGREE:
         return f"closed formulas and torch's counter agree within {worst:.2%}"
     return f"DEFECT: closed formulas and torch's counter disagree by {worst:.1%}, more than {AGREE:.0%}"
@@ -114,7 +115,7 @@ def multi_hmr(setup: Setup, *, timed: bool) -> Table:
         ms = _multi_hmr_ms(config, load, setup, precision) if timed else None
         rows.append(Row(name, values | {"ms": ms, "TFLOP/s": None if ms is None else formula / ms / 1e9}))
     title = f"Multi-HMR of the published sizes, one image, {PEOPLE} people, {precision} on {describe(setup.device)}"
-    return Table(title, _agreement(worst), "GFLOP", rows)
+    return Table(title, agreement(worst), "GFLOP", rows)
 
 
 def _multi_hmr_parts(network: MultiHmr, load: Load, device: torch.device) -> dict[str, Part]:

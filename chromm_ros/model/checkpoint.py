@@ -77,6 +77,7 @@ def save_weights(path: str | Path, state: Mapping[str, Tensor], card: Card) -> N
         path.parent.mkdir(parents=True, exist_ok=True)
         metadata = {KEY: json.dumps(asdict(card), sort_keys=True)}
         require("safetensors.torch", extra="model").save_file(tensors, part, metadata=metadata)
+        part.chmod(0o644)  # safetensors makes files that nobody else may read
         with part.open("rb") as file:
             os.fsync(file.fileno())
         part.replace(path)

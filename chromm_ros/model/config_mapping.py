@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from chromm_ros.model.config import PATCH, HumanConfig, NetworkConfig, SceneConfig
 
@@ -53,8 +53,9 @@ def _value(hint: Any, value: object, name: str) -> Any:
     if is_dataclass(hint):
         return rebuild(hint, value, f"{name}.")  # type: ignore[arg-type]  # a dataclass found in a hint is a type
     if get_origin(hint) is tuple:
-        if not isinstance(value, (list, tuple)) or len(value) > LARGEST:
-            raise ValueError(f"{name} is {value!r}, expected a list of numbers")
+        wanted = get_args(hint)  # (int, ...) or one int per entry
+        if not isinstance(value, (list, tuple)) or (Ellipsis not in wanted and len(value) != len(wanted)):
+            raise ValueError(f"{name} is {value!r}, expected numbers as {hint}")
         return tuple(_value(int, part, name) for part in value)
     if type(value) is not hint:
         raise ValueError(f"{name} is {value!r}, expected {hint.__name__}")
@@ -70,8 +71,6 @@ def _contradiction(config: object) -> str:
         for width, heads in (("dim", "heads"), ("metric_dim", "metric_heads")):
             if getattr(config, width) % (4 * getattr(config, heads)):
                 return f"{width} is {getattr(config, width)}, expected a multiple of 4 x {heads} ({getattr(config, heads)})"
-        if len(config.up_channels) != 3:
-            return f"up_channels are {config.up_channels}, expected three"
         if config.inject_after and max(config.inject_after) >= config.decoder_depth:
             return f"inject_after is {config.inject_after}, but decoder_depth is {config.decoder_depth}"
     if isinstance(config, HumanConfig):

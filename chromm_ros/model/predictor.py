@@ -14,12 +14,11 @@ from torch import Tensor
 
 from chromm_ros.errors import ConfigError
 from chromm_ros.model.branches import Features, Output, Picking
-from chromm_ros.model.checkpoint import load_weights
 from chromm_ros.model.compiled import compile_blocks
 from chromm_ros.model.compose import PosableBody, compose_people
 from chromm_ros.model.config import ModelOptions
-from chromm_ros.model.initialise import build, untrained
 from chromm_ros.model.inputs import Batch, InputMaker
+from chromm_ros.model.load import load_network
 from chromm_ros.records import Frame, FrameSet, Prediction, Window
 
 Look: TypeAlias = Callable[[Batch, list[int]], Features]
@@ -34,12 +33,12 @@ class Predictor:
         body: what compose mode poses; chromm mode does without.
 
     Raises:
-        ConfigError: if the device does not exist here, or compose mode has no body.
-        FileError: if the checkpoint cannot be read or does not fit.
+        ConfigError: if the device does not exist here, compose mode has no body, or options contradict the weights.
+        FileError: if a file of weights cannot be read or does not fit.
     """
 
     weights: str
-    """Name of the weights; `untrained` says that the people are not to be believed."""
+    """Name of the weights; the word `untrained` in it says that the people are not to be believed."""
 
     def __init__(self, options: ModelOptions, body: PosableBody | None = None) -> None:
         if options.mode == "compose" and body is None:
@@ -47,14 +46,8 @@ class Predictor:
         self._device = find_device(options.device)
         self._body = None if body is None else body.to(self._device)
         self._half = options.precision == "bfloat16" or (options.precision == "auto" and self._device.type == "cuda")
-        config = options.network()
-        if options.checkpoint:
-            self.network = build(config, options.mode)
-            self.weights = load_weights(self.network, options.checkpoint)
-            self.network.to(self._device)
-        else:
-            self.network = untrained(config, options.seed, self._device, options.mode)
-            self.weights = "untrained"
+        loaded = load_network(options, self._device)
+        self.network, self.weights, config = loaded.network, loaded.weights, loaded.config
         self.network.scene.half_heads = options.heads_precision == "bfloat16"
         if options.compile:
             compile_blocks(self.network.blocks())

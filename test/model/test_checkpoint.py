@@ -30,6 +30,7 @@ def test_what_was_saved_comes_back_with_its_card(tmp_path: Path) -> None:
     assert card is not None and len(card.tensors_sha256) == 64
     assert replace(card, tensors_sha256="", config=CARD.config) == CARD
     assert card.sizes() == MULTIHMR["672_S"]
+    assert (tmp_path / "new" / "a.safetensors").stat().st_mode & 0o777 == 0o644
     other = layer(1)
     assert load_weights(other, tmp_path / "new" / "a.safetensors") == "mine"
     assert all(torch.equal(value, layer().state_dict()[name]) for name, value in other.state_dict().items())

@@ -11,6 +11,7 @@ import torch
 
 from chromm_ros.api import Model, load
 from chromm_ros.body.skeleton import HEAD, LANDMARKS, NAMES
+from chromm_ros.body.smplx_body import SmplxBody
 from chromm_ros.data.bag import BagReader
 from chromm_ros.errors import ConfigError, FileError, InputError
 from chromm_ros.geometry.camera import project
@@ -130,7 +131,8 @@ def test_weights_by_their_file(tmp_path: Path) -> None:
     assert not torch.equal(trained([picture()]).points, model()([picture()]).points)
 
 
-def test_compose_mode_by_the_same_call() -> None:
+def test_compose_mode_by_the_same_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SmplxBody, "load", lambda _: model().body)  # reading it again takes a second
     composed = load(mode="compose", **SMALL)
     prediction = composed([picture(), picture(seed=1)])
     assert composed.bodies(prediction).joints.shape[0] == len(prediction.person_frame)

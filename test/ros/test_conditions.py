@@ -167,6 +167,7 @@ def test_each_frame_carries_exactly_what_is_known_of_it(make_stage: Callable[...
     masks = [(conditions.ray_mask, "intrinsics"), (conditions.pose_mask, "world_from_cam"), (conditions.depth_mask, "depth")]
     for mask, name in masks:
         assert mask.reshape(4, 3).tolist() == table(name), "what the network is told"
+    assert stage.intake._depths.keys() == {"deep", "moving"}, "images without a depth topic take no detour"
     assert not stage.said
 
 

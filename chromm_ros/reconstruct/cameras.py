@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from chromm_ros.geometry import se3
 from chromm_ros.geometry.rotation import nearest_rotation
@@ -33,6 +33,8 @@ class Cameras:
     """In the window's world in the network's unit, or, once stitched, in the node's world in metres."""
     known: Float[np.ndarray, "F 4 4"]
     """Known poses (from TF), metres; NaN where unknown."""
+    calibrated: Bool[np.ndarray, "F"]
+    """Whether the intrinsics are known, not guessed."""
     unit: float = 1.0
     """Metres per unit of the network: lengths in a camera (depths, point maps, head positions) are to be multiplied by it."""
 
@@ -50,14 +52,16 @@ class Cameras:
         order = order[usable[order]]
         frames = [window.sets[step[i]].frames[view[i]] for i in order]
         known, stamps = np.full((len(frames), 4, 4), np.nan), np.zeros(len(frames), dtype=np.int64)
+        calibrated = np.zeros(len(frames), dtype=bool)
         for i, frame in enumerate(frames):
             assert frame is not None, "the prediction holds a frame that the window lacks"
             stamps[i] = frame.stamp_ns
+            calibrated[i] = frame.intrinsics is not None
             if frame.world_from_cam is not None:
                 known[i] = frame.world_from_cam
         size = float64(prediction.image_size)[order]
         pose = se3.compose(nearest_rotation(pose[order, :3, :3]), pose[order, :3, 3])
-        return cls(order, step[order], view[order], stamps, size, intrinsics[order], pose, known)
+        return cls(order, step[order], view[order], stamps, size, intrinsics[order], pose, known, calibrated)
 
     def placed(self, world_from_cam: Float[np.ndarray, "F 4 4"], unit: float) -> Cameras:
         """The same cameras with their poses in another world and what its unit is."""

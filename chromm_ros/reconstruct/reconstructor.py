@@ -16,7 +16,10 @@ from chromm_ros.reconstruct.associate import AssociationConfig, Associator
 from chromm_ros.reconstruct.cameras import Cameras, estimates, pose_table
 from chromm_ros.reconstruct.cloud import CloudConfig, select
 from chromm_ros.reconstruct.fuse import Bodies, Decode, FusionConfig, fuse
+from chromm_ros.reconstruct.intrinsics import IntrinsicsPool, reprojected
 from chromm_ros.reconstruct.kinematics import Skeleton
+from chromm_ros.reconstruct.level import upward
+from chromm_ros.reconstruct.overlap import Statics
 from chromm_ros.reconstruct.people import People
 from chromm_ros.reconstruct.posed import pose
 from chromm_ros.reconstruct.roster import Roster
@@ -69,13 +72,14 @@ class Reconstructor:
         self._config = config
         self._scale = ScaleFilter(config.scale)
         self._stitcher = Stitcher(config.stitch)
+        self._intrinsics = IntrinsicsPool(config.stitch.pool_intrinsics)
         self._tracker = Tracker(config.tracking)
         self._associator = Associator(config.association)
         self._roster = Roster(config.tracking, first_id)
 
     def reset(self) -> None:
         """Forget the world and everybody in it; ids go on counting."""
-        for part in (self._scale, self._stitcher, self._tracker, self._associator, self._roster):
+        for part in (self._intrinsics, self._scale, self._stitcher, self._tracker, self._associator, self._roster):
             part.reset()
 
     @property
@@ -94,16 +98,18 @@ class Reconstructor:
             People, cameras and cloud are finite whatever the prediction holds, and empty where it holds nothing.
         """
         config, stamps = self._config, tuple(s.stamp_ns for s in window.sets)
-        cameras = Cameras.read(window, prediction)
-        people = People.read(prediction, cameras, self._body)
+        cameras = self._intrinsics.update(Cameras.read(window, prediction))
+        people = reprojected(cameras, People.read(prediction, cameras, self._body))
+        statics = Statics.read(prediction, cameras, config.stitch.points)
 
         # Scale: people tell how far the network's unit is from the metre, s* = r s.
         ratio = head_pelvis_ratio(cameras, people, config.scale)
-        tie = self._stitcher.tie(cameras)
+        upright = partial(upward, cameras, people, statics, ratio if ratio > 0.0 else 1.0)
+        tie = self._stitcher.tie(cameras, statics, upright)
         scale = self._scale.update(ratio, tie.scale, rig=tie.kind == "rig")
 
         # Stitch: known or shared cameras put the window into the node's world.
-        cameras, health = self._stitcher.place(cameras, tie, scale)
+        cameras, health = self._stitcher.place(cameras, tie, scale, statics)
         joints = people.in_world(cameras)
 
         # Track: who is who from image to image of one camera.

@@ -13,6 +13,7 @@ from chromm_ros.geometry.rotation import matrix_from_rotvec
 from chromm_ros.geometry.sim3 import Similarity
 from chromm_ros.reconstruct.fuse import Decoded, FusionConfig
 from chromm_ros.reconstruct.reconstructor import ReconstructConfig, Reconstructor
+from chromm_ros.reconstruct.stitch import StitchConfig
 from chromm_ros.reconstruct.track import TrackingConfig
 from chromm_ros.records import Prediction, Reconstruction
 
@@ -21,7 +22,8 @@ GAUGE = Similarity(np.ones(()), matrix_from_rotvec(np.array([0.3, -1.0, 0.5])), 
 
 
 def reconstructor(**tracking: float) -> Reconstructor:
-    return Reconstructor(body(), ReconstructConfig(tracking=TrackingConfig(**tracking)))
+    """A chain whose world begins in the first camera as if that stood level, so that the true world is known in it."""
+    return Reconstructor(body(), ReconstructConfig(tracking=TrackingConfig(**tracking), stitch=StitchConfig(level="camera")))
 
 
 def truth_from_node(world: World, first: int = 0) -> np.ndarray:
@@ -216,6 +218,9 @@ def test_health_names_its_units() -> None:
     health = reconstructor().update(*World().window()).health
     plain = {
         "stitch_cameras",
+        "stitch_points",
+        "stitch_points_error",
+        "cameras_fixed",
         "sights",
         "bodies_triangulated",
         "sights_astray",

@@ -1,0 +1,154 @@
+"""What two windows see alike: the same pixel of the same image shows the same point, unless it is on a person.
+
+A few such points per image, kept from one window to the next, join windows better than camera poses alone: they tell the ratio of the
+windows' units even where all cameras stand in one place, and they use all that the network knows of the scene. Their errors grow with
+distance and have heavy tails, so they are fitted with Huber's weights on errors relative to distance (iteratively reweighted least
+squares, each step in closed form: Umeyama 1991).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from chromm_ros.geometry import se3
+from chromm_ros.geometry.sim3 import Similarity, fit_points
+from chromm_ros.reconstruct.arrays import numpy_of
+from chromm_ros.reconstruct.cameras import Cameras
+from chromm_ros.records import Prediction
+
+PERSON = 0.2
+"""Probability from which a patch may show a person; lower than that of the cloud, since here points are plenty."""
+HUBER = 1.345
+"""Standard deviations from which an error pulls no harder (95 % efficient for Gaussian errors)."""
+ROUNDS = 5
+FEWEST = 24
+"""Points below which poses are believed alone."""
+WORST = 0.1
+"""Error relative to distance (median) beyond which the two windows do not see the same scene."""
+FLAT = 1e-3
+"""Smallest spread across the main direction of points that fixes a rotation, as a share of the spread along it."""
+
+
+@dataclass(frozen=True)
+class Statics:
+    """A few points of every image of a window, F images with N points."""
+
+    points: Float[np.ndarray, "F N 3"]
+    """In the frame's camera, the network's unit; 0 where unknown."""
+    weight: Float[np.ndarray, "F N"]
+    """Confidence; 0 where the point is unknown or may be on a person."""
+
+    @classmethod
+    def read(cls, prediction: Prediction, cameras: Cameras, count: int) -> Statics:
+        """About `count` points per image on a regular grid, the same pixels of an image in whatever window it comes."""
+        height, width = prediction.confidence.shape[1:]
+        if not count or not len(cameras) or not height * width:
+            return cls(np.zeros((len(cameras), 0, 3)), np.zeros((len(cameras), 0)))
+        stride = max(1, int(np.ceil(np.sqrt(height * width / count))))
+        rows, columns = (slice(min(stride // 2, size - 1), None, stride) for size in (height, width))
+        points = numpy_of(prediction.points[:, rows, columns])[cameras.index].reshape(len(cameras), -1, 3).astype(np.float64)
+        weight = numpy_of(prediction.confidence[:, rows, columns])[cameras.index].reshape(len(cameras), -1).astype(np.float64)
+        human = numpy_of(prediction.human_mask)[cameras.index]
+        row, column = np.arange(height)[rows] * human.shape[1] // height, np.arange(width)[columns] * human.shape[2] // width
+        masked = human[:, row[:, None], column[None, :]].reshape(weight.shape) >= PERSON
+        known = np.isfinite(points).all(axis=-1) & np.isfinite(weight) & (np.nan_to_num(points[..., 2]) > 0.0) & ~masked
+        return cls(np.where(known[..., None], points, 0.0), np.where(known, np.clip(np.nan_to_num(weight), 0.0, 1.0), 0.0))
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """K points in both worlds."""
+
+    source: Float[np.ndarray, "K 3"]
+    """In the window's world, the network's unit."""
+    target: Float[np.ndarray, "K 3"]
+    """In the node's world, metres."""
+    distance: Float[np.ndarray, "K"]
+    """From the camera, metres."""
+    weight: Float[np.ndarray, "K"]
+    """Of the fit, all reasons together."""
+    error: float
+    """Error relative to distance that the fit leaves (median)."""
+
+    def fit(self, scale: float) -> Similarity:
+        """From the window's to the node's world, with the unit given."""
+        rigid = fit_points(scale * self.source, self.target, self.weight, with_scale=False)
+        return Similarity(np.array(scale), rigid.rotation, rigid.translation)
+
+
+class OverlapMemory:
+    """The static points of the last window, in the node's world."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget."""
+        self._row: dict[tuple[int, int], int] = {}
+        self._points, self._weight, self._centres = np.zeros((0, 0, 3)), np.zeros((0, 0)), np.zeros((0, 3))
+
+    def keep(self, keys: list[tuple[int, int]], cameras: Cameras, statics: Statics) -> None:
+        """Remember a window.
+
+        Args:
+            keys: camera and stamp of each image.
+            cameras: stitched.
+            statics: of the window.
+        """
+        self._row = {key: row for row, key in enumerate(keys)}
+        self._points = se3.apply(cameras.world_from_cam, cameras.unit * statics.points)
+        self._weight, self._centres = statics.weight, cameras.world_from_cam[:, :3, 3]
+
+    def join(
+        self, keys: list[tuple[int, int]], cameras: Cameras, statics: Statics, start: Similarity
+    ) -> tuple[Overlap, float] | None:
+        """Points that the last window saw too, weighted, and the unit they ask for; None where they do not tell.
+
+        Args:
+            keys: camera and stamp of each image.
+            cameras: in the window's world.
+            statics: of the window.
+            start: where poses put the window; its scale is not used.
+        """
+        new = np.array([row for row, key in enumerate(keys) if key in self._row], dtype=np.int64)
+        old = np.array([self._row[keys[row]] for row in new], dtype=np.int64)
+        if not len(new) or statics.weight.shape[1] != self._weight.shape[1]:
+            return None
+        pair = np.minimum(statics.weight[new], self._weight[old])
+        target, source = self._points[old], se3.apply(cameras.world_from_cam[new], statics.points[new])
+        distance = np.linalg.norm(target - self._centres[old][:, None], axis=-1)
+        chosen = (pair > 0.0) & (distance > 1e-6)
+        if int(chosen.sum()) < FEWEST:
+            return None
+        scale = float(np.median(distance[chosen] / np.linalg.norm(statics.points[new][chosen], axis=-1)))
+        return _huber(source[chosen], target[chosen], distance[chosen], pair[chosen], _at_scale(start, scale, cameras, new))
+
+
+def _at_scale(start: Similarity, scale: float, cameras: Cameras, rows: Int[np.ndarray, "M"]) -> Similarity:
+    """The same turn with another unit, so that the middle of the shared cameras stays where it is."""
+    middle = cameras.world_from_cam[rows, :3, 3].mean(axis=0)
+    there = start.apply(middle[None])[0]
+    return Similarity(np.array(scale), start.rotation, there - scale * (start.rotation @ middle))
+
+
+def _huber(
+    source: Float[np.ndarray, "K 3"],
+    target: Float[np.ndarray, "K 3"],
+    distance: Float[np.ndarray, "K"],
+    pair: Float[np.ndarray, "K"],
+    start: Similarity,
+) -> tuple[Overlap, float] | None:
+    prior, fit, error, weight = pair / distance**2, start, 0.0, pair
+    for _ in range(ROUNDS):
+        far = np.linalg.norm(fit.apply(source) - target, axis=-1) / distance
+        error = float(np.median(far))
+        weight = prior * np.minimum(1.0, HUBER * max(error, 1e-9) / np.maximum(far, 1e-12))
+        fit = fit_points(source, target, weight)
+    away = target - np.average(target, axis=0, weights=weight)
+    spread = np.linalg.eigvalsh(np.einsum("k,ki,kj->ij", weight, away, away))
+    if not error < WORST or not spread[1] > FLAT * spread[2]:
+        return None
+    return Overlap(source, target, distance, weight, error), float(fit.scale)

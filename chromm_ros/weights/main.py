@@ -53,7 +53,7 @@ def _list(_: argparse.Namespace) -> None:
     from chromm_ros.weights.store import at_hand
 
     here = at_hand()
-    sources = {card.source for card in here.values() if card}
+    sources = {card.source for card in here.values() if not isinstance(card, str)}
     _say("published:")
     for licence in dict.fromkeys(each.licence for each in PUBLISHED):
         files = [each for each in PUBLISHED if each.licence == licence]
@@ -65,8 +65,8 @@ def _list(_: argparse.Namespace) -> None:
         _say(f"{title}, in {folder}:")
         inside = {path: card for path, card in here.items() if path.parent == folder}
         for path, card in inside.items():
-            _say(f"  {path.stem:22} {path.stat().st_size / 1e9:5.2f} GB  {card.kind if card else 'no card'}")
-            if card and card.licence:
+            _say(f"  {path.stem:22} {path.stat().st_size / 1e9:5.2f} GB  {card if isinstance(card, str) else card.kind}")
+            if not isinstance(card, str) and card.licence:
                 _say(f"      {card.licence}: {card.allows}")
         if not inside:
             _say("  none")

@@ -156,9 +156,17 @@ def check_values(state: Mapping[str, Tensor], path: Path) -> None:
         raise FileError(f"'{path}' is damaged: {first(wrong)}; fetch it again")
 
 
-def at_hand() -> dict[Path, Card | None]:
-    """All files of weights in the user's folder and in the package, by name."""
-    return {path: read_card(path) for folder in (weights_folder(), SHIPPED) for path in sorted(folder.glob(f"*{SUFFIX}"))}
+def at_hand() -> dict[Path, Card | str]:
+    """All files of weights in the user's folder and in the package: their cards, or what is wrong with them."""
+    paths = [path for folder in (weights_folder(), SHIPPED) for path in sorted(folder.glob(f"*{SUFFIX}"))]
+    return {path: _card_or_trouble(path) for path in paths}
+
+
+def _card_or_trouble(path: Path) -> Card | str:
+    try:
+        return read_card(path) or "no card"
+    except FileError as error:
+        return str(error)
 
 
 def _network_of(sizes: Sizes) -> torch.nn.Module:

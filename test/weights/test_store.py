@@ -79,9 +79,10 @@ def test_inspect_and_verify_look_at_published_files_and_ours(tmp_path: Path, fol
         assert run(command, "mine") == 0
     said = capsys.readouterr().out
     assert "unknown: ask whoever made the file" in said and "no arguments in the file" in said and "is the card's" in said
+    (folder / "broken.safetensors").write_bytes(b"half")
     assert run("list") == 0
     said = capsys.readouterr().out
-    assert str(folder) in said and "  mine " in said and "can be fetched" in said
+    assert str(folder) in said and "  mine " in said and "can be fetched" in said and "broken.safetensors' is not a whole" in said
     assert run("inspect", "nothing") == 1
     assert "nor are there weights of that name" in capsys.readouterr().err
 

@@ -41,8 +41,12 @@ def matrix_peak(device: torch.device, dtype: torch.dtype) -> float:
     for side in (4096, 8192, 16384) if device.type == "cuda" else (512, 1024, 2048):
         a = torch.randn(side, side, device=device, dtype=dtype)
         b = torch.randn(side, side, device=device, dtype=dtype)
-        spent = min(_once(partial(torch.matmul, a, b), device) for _ in range(10))
-        best = max(best, 2 * side**3 / spent)
+        spent = [_once(partial(torch.nn.functional.linear, a, b), device)]
+        while spent[0] < LONG_S / 10 and len(spent) < 10:
+            spent.append(_once(partial(torch.nn.functional.linear, a, b), device))
+        best = max(best, 2 * side**3 / min(spent))
+        if spent[0] >= LONG_S / 10:  # bfloat16 that is only imitated
+            break
     return best
 
 

@@ -20,6 +20,7 @@ from chromm_ros.bench.table import Row, Table
 from chromm_ros.bench.windows import Runner, make_window, slides
 from chromm_ros.model.chromm import Chromm
 from chromm_ros.model.compiled import compile_blocks
+from chromm_ros.model.half_weights import hold_in_half
 from chromm_ros.records import Window
 
 
@@ -41,19 +42,23 @@ def tables(**options: Any) -> Iterator[Table]:
 
 
 def _measured(setup: Setup, size: str, peaks: dict[str, float]) -> Iterator[Table]:
-    """All tables that need real weights."""
-    config = setup.config(size)
-    network = random_network(partial(Chromm, config), setup.device)
-    yield times(setup, size, network, peaks)
-    ways = {False: _windows(setup, size, network, peaks, compiled=False)} if False in setup.compiled else {}
-    if any(steps > 1 for _, steps in setup.shapes):
-        yield sliding(setup, size, network)
-    if setup.weighs_heads(size):
-        yield heads_table(network, size, setup.device)
-    if True in setup.compiled:
-        compile_blocks(network.blocks())
-        ways[True] = _windows(setup, size, network, peaks, compiled=True)
-    rows = [row for pair in zip(*ways.values(), strict=True) for row in pair]
+    """All tables that need real weights; each precision has a network of its own, as in the node."""
+    rows: list[Row] = []
+    for precision in setup.precisions:
+        network = random_network(partial(Chromm, setup.config(size)), setup.device)
+        if precision == setup.precisions[0] and setup.weighs_heads(size):
+            yield heads_table(network, size, setup.device)
+        if precision == "bfloat16":
+            hold_in_half(network)
+        if precision == setup.usual_precision:
+            yield times(setup, size, network, peaks)
+            if any(steps > 1 for _, steps in setup.shapes):
+                yield sliding(setup, size, network)
+        for compiled in setup.compiled:
+            if compiled:
+                compile_blocks(network.blocks())
+            rows += _windows(setup, size, network, precision, peaks[precision], "compiled" if compiled else "eager")
+        del network  # before the next one is made
     yield Table(
         f"One window of {size} from its images on {describe(setup.device)}, measured peak {_peaks(peaks)}",
         "memory is the peak while it runs, weights included; TFLOP/s by the formulas",
@@ -62,23 +67,22 @@ def _measured(setup: Setup, size: str, peaks: dict[str, float]) -> Iterator[Tabl
     )
 
 
-def _windows(setup: Setup, size: str, network: Chromm, peaks: dict[str, float], *, compiled: bool) -> list[Row]:
+def _windows(setup: Setup, size: str, network: Chromm, precision: str, peak: float, way: str) -> list[Row]:
     rows = []
-    for precision in setup.precisions:
-        for views, steps in setup.shapes:
-            runner = Runner(network, setup.device, PEOPLE, half=precision == "bfloat16")
-            batch = runner.prepare(make_window(views, steps, IMAGE))
-            cost = cost_of(partial(runner.infer, batch), setup.device, setup.seconds)
-            flops = window_flops(setup.config(size), setup.load(size, (views, steps)))
-            rate = (sum(flops.values()) - flops.get(CONDITIONS, 0)) / cost.ms * 1e3
-            values = {
-                "ms": cost.ms,
-                "ms per frame": cost.ms / (views * steps),
-                "TFLOP/s": rate / 1e12,
-                "% of peak": 100 * rate / peaks[precision],
-                "memory MB": cost.memory_mb,
-            }
-            rows.append(Row(f"{views}x{steps}, {precision}, {'compiled' if compiled else 'eager'}", values))
+    for views, steps in setup.shapes:
+        runner = Runner(network, setup.device, PEOPLE, half=precision == "bfloat16")
+        batch = runner.prepare(make_window(views, steps, IMAGE))
+        cost = cost_of(partial(runner.infer, batch), setup.device, setup.seconds)
+        flops = window_flops(setup.config(size), setup.load(size, (views, steps)))
+        rate = (sum(flops.values()) - flops.get(CONDITIONS, 0)) / cost.ms * 1e3
+        values = {
+            "ms": cost.ms,
+            "ms per frame": cost.ms / (views * steps),
+            "TFLOP/s": rate / 1e12,
+            "% of peak": 100 * rate / peak,
+            "memory MB": cost.memory_mb,
+        }
+        rows.append(Row(f"{views}x{steps}, {precision}, {way}", values))
     return rows
 
 

@@ -17,6 +17,7 @@ from chromm_ros.model.branches import Features, Output, Picking
 from chromm_ros.model.compiled import compile_blocks
 from chromm_ros.model.compose import PosableBody, compose_people
 from chromm_ros.model.config import ModelOptions
+from chromm_ros.model.half_weights import hold_in_half
 from chromm_ros.model.inputs import Batch, InputMaker
 from chromm_ros.model.load import load_network
 from chromm_ros.records import Frame, FrameSet, Prediction, Window
@@ -49,6 +50,8 @@ class Predictor:
         loaded = load_network(options, self._device)
         self.network, self.weights, config = loaded.network, loaded.weights, loaded.config
         self.network.scene.half_heads = options.heads_precision == "bfloat16"
+        if self._half:
+            hold_in_half(self.network)
         if options.compile:
             compile_blocks(self.network.blocks())
         self._picking = Picking(options.score_min, options.nms, options.max_people)

@@ -1,11 +1,17 @@
 """What runs in which type: under autocast the heads stay float32 unless asked otherwise."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
+from chromm_ros.bench.parts import random_network
+from chromm_ros.bench.windows import Runner, make_window
+from chromm_ros.model.chromm import Chromm
 from chromm_ros.model.config import SIZES
+from chromm_ros.model.half_weights import EXACT, hold_in_half
 from chromm_ros.model.initialise import draw
 from chromm_ros.model.scene_branch import SceneBranch, SceneOutput
 
@@ -70,3 +76,17 @@ def test_without_autocast_nothing_changes(scene: SceneBranch) -> None:
     asked, types = run(scene, half=False, half_heads=True)
     assert set().union(*types.values()) == {torch.float32}
     assert all(torch.equal(value, getattr(plain, name)) for name, value in vars(asked).items())
+
+
+def test_weights_held_in_half_change_no_bit() -> None:
+    network = random_network(partial(Chromm, SIZES["tiny"]), torch.device("cpu"))
+    runner = Runner(network, torch.device("cpu"), people=2, half=True)
+    batch = runner.prepare(make_window(2, 1, (64, 48)))
+    before = runner.infer(batch)
+    hold_in_half(network)
+    after = runner.infer(batch)
+    for name, value in vars(before).items():
+        assert torch.equal(torch.as_tensor(value), torch.as_tensor(getattr(after, name))), name
+    held = {name for name, value in network.named_parameters() if value.dtype == torch.bfloat16}
+    assert "scene.decoder.0.mlp.fc1.weight" in held
+    assert not any(name.startswith(EXACT) for name in held)

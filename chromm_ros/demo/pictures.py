@@ -15,6 +15,7 @@ from chromm_ros.draw.overlay import DrawnMesh, draw_meshes, write_caption
 from chromm_ros.draw.palette import color_of
 from chromm_ros.draw.scene import DrawnBody, DrawnCamera, draw_scene
 from chromm_ros.geometry.se3 import apply, inverse
+from chromm_ros.ros.diagnostics import untrained
 from chromm_ros.ros.inputs import CameraInput
 
 Cloud: TypeAlias = tuple[Float[np.ndarray, "N 3"], UInt8[np.ndarray, "N 3"]]
@@ -105,6 +106,6 @@ def _intrinsics(info: Any) -> Float[np.ndarray, "3 3"]:
 
 
 def _caption(weights: str, people: int) -> str:
-    if weights == "untrained":
+    if untrained(weights):
         return f"{people} bodies from UNTRAINED weights: the chain works, the people are not where they seem"
     return f"{people} people, weights {weights}"

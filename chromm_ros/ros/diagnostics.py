@@ -17,8 +17,6 @@ from chromm_ros.ros.options import DiagnosticsConfig
 from chromm_ros.stream.sync import FrameSync
 
 OK, WARN, ERROR, STALE = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR, DiagnosticStatus.STALE
-UNTRAINED = "untrained"
-"""Name of weights that were drawn and not learnt."""
 FAILURE_SHOWN_S = 30.0
 """How long a window that failed stays a warning."""
 PARTS = ("sync", "queue", "prepare", "infer", "reconstruct", "publish", "total")
@@ -138,9 +136,14 @@ class Latencies:
         return status("inference", level, message, people=self.people, **spans, **values)
 
 
+def untrained(weights: str) -> bool:
+    """Whether a name of weights says that some were drawn, not learnt (`model/load.py` names them)."""
+    return "untrained" in weights
+
+
 def model_status(weights: str, device: str) -> DiagnosticStatus:
     """Which network runs."""
-    if weights == UNTRAINED:
+    if untrained(weights):
         return status("model", WARN, "untrained weights: the people are not to be believed", weights=weights, device=device)
     return status("model", OK, weights, weights=weights, device=device)
 

@@ -13,7 +13,7 @@ from rclpy.node import Node
 
 from chromm_ros.errors import ChrommError
 from chromm_ros.records import Reconstruction, Window
-from chromm_ros.ros.diagnostics import OK, UNTRAINED, Latencies, model_status, status
+from chromm_ros.ros.diagnostics import OK, Latencies, model_status, status, untrained
 from chromm_ros.ros.options import NodeSettings
 from chromm_ros.ros.outputs import Outputs
 from chromm_ros.ros.status import Account
@@ -141,8 +141,8 @@ class Engine:
 
     @property
     def untrained(self) -> bool:
-        """Whether the weights were drawn, not learnt."""
-        return bool(self.pipeline.predictor.weights == UNTRAINED)
+        """Whether weights, all or some, were drawn and not learnt."""
+        return untrained(self.pipeline.predictor.weights)
 
     def _run(self, job: Job) -> Reconstruction:
         self._started_ns = time.monotonic_ns()

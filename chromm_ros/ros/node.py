@@ -117,7 +117,9 @@ class ChrommNode(LifecycleNode):  # type: ignore[misc]  # rclpy carries no types
             f"{len(settings.cameras)} cameras: {', '.join(settings.cameras)}"
         )
         if self._engine.untrained:
-            self.get_logger().warning("the weights are UNTRAINED: the people that this node reports are not to be believed")
+            self.get_logger().warning(
+                f"the weights are UNTRAINED ({predictor.weights}): the people that this node reports are not to be believed"
+            )
         return SUCCESS
 
     @_loud

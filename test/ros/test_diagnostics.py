@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from chromm_ros.ros.diagnostics import ERROR, OK, STALE, WARN, camera_status
+from chromm_ros.ros.diagnostics import ERROR, OK, STALE, WARN, camera_status, model_status
 from chromm_ros.ros.intake import CameraReport
 from chromm_ros.ros.options import DiagnosticsConfig
 from chromm_ros.stream.counters import CameraCounters
@@ -47,3 +47,10 @@ def test_a_camera_is_judged_by_what_happened_lately(change: dict[str, object], l
     entry = camera_status(replace(WELL, **change), DiagnosticsConfig())  # type: ignore[arg-type]  # a table of changes
     assert (entry.level, entry.name) == (level, "chromm: camera left")
     assert entry.message.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("weights", "level"), [("untrained", WARN), ("pi3x + 672_S, heads untrained", WARN), ("pi3x + 672_S", OK), ("mine", OK)]
+)
+def test_weights_that_are_untrained_in_part_are_a_warning_too(weights: str, level: bytes) -> None:
+    assert model_status(weights, "cpu").level == level

@@ -95,7 +95,7 @@ class Tracker:
             tracks.see(named, sights)
         return numbers
 
-    def _follow(self, numbers: list[Int[np.ndarray, "N"]], images: list[Sights], known: list[CameraTracks]) -> None:
+    def _follow(self, numbers: list[Int[np.ndarray, "_"]], images: list[Sights], known: list[CameraTracks]) -> None:
         """Give the others tracks that look and stand alike, by optimal transport, all cameras at once."""
         asked = []
         for named, sights, tracks in zip(numbers, images, known, strict=True):

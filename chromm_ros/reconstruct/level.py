@@ -19,7 +19,7 @@ from chromm_ros.reconstruct.people import People
 NECK, HIPS, KNEES, ANKLES = 12, [1, 2], [4, 5], [7, 8]
 STRAIGHT = np.cos(np.radians(35.0))
 """Cosine of the largest angle between trunk, thighs and shins of who stands."""
-TILT = {"people": np.cos(np.radians(15.0)), "camera": np.cos(np.radians(25.0))}
+TILT = {"people": np.cos(np.radians(20.0)), "camera": np.cos(np.radians(30.0))}
 """Cosine of the largest angle between the floor's normal and what people, or the level camera, say is up."""
 LOW = 0.1
 """Share of all points that lie below the surface at which the search for the floor starts."""

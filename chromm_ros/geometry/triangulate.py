@@ -93,7 +93,7 @@ def agreeing(
     belief = square / np.maximum(noise * distances, 1e-3) ** 2  # of the distance, relative to that of the ray
     pull, convexity = weights, np.ones(1)
     for left in np.linspace(1.0, 0.0, steps):  # of the way from least squares
-        along = np.maximum(left, 1e-6) * belief
+        along = np.maximum(np.maximum(left, 1e-6) * belief, 1e-12)  # parallel rays to far away stay solvable
         metric = across + along[..., None, None] * (np.eye(3) - across)
         normal = np.einsum("...n,...nij->...ij", pull, metric) + 1e-30 * np.eye(3)  # no weight at all stays solvable
         right = np.einsum("...n,...nij,...nj->...i", pull, metric, said)

@@ -32,9 +32,15 @@ def nearest_rotation(matrix: Float[np.ndarray, "*B 3 3"]) -> Float[np.ndarray, "
     answer is not unique (rank below two) one of the nearest is returned; the result is always a rotation.
     """
     flat = matrix.reshape(-1, 3, 3).astype(np.float64)
+    if len(flat) < _FEW:
+        return np.asarray(_by_svd(flat).reshape(matrix.shape))
     result, usual = _polar(flat)
     result[~usual] = _by_svd(flat[~usual])
     return np.asarray(result.reshape(matrix.shape))
+
+
+_FEW = 16
+"""Matrices below which the decomposition of each is quicker than the iteration of all."""
 
 
 def _polar(matrix: Float[np.ndarray, "N 3 3"]) -> tuple[Float[np.ndarray, "N 3 3"], Bool[np.ndarray, "N"]]:

@@ -89,14 +89,17 @@ def agreeing(
     unit = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
     across = projectors(unit)
     start = origins - origins.mean(axis=-2, keepdims=True)
-    said = start + unit * distances[..., None]
+    sideways = (across @ start[..., None])[..., 0]  # across each ray; what is left of a place that it says lies along it
+    lengthwise = start + unit * distances[..., None] - sideways
+    flat = across.reshape(*across.shape[:-2], 9)
     belief = square / np.maximum(noise * distances, 1e-3) ** 2  # of the distance, relative to that of the ray
     pull, convexity = weights, np.ones(1)
     for left in np.linspace(1.0, 0.0, steps):  # of the way from least squares
         along = np.maximum(np.maximum(left, 1e-6) * belief, 1e-12)  # parallel rays to far away stay solvable
-        metric = across + along[..., None, None] * (np.eye(3) - across)
-        normal = np.einsum("...n,...nij->...ij", pull, metric) + 1e-30 * np.eye(3)  # no weight at all stays solvable
-        right = np.einsum("...n,...nij,...nj->...i", pull, metric, said)
+        lead = pull * along
+        normal = _sum(pull - lead, flat).reshape(*pull.shape[:-1], 3, 3)
+        normal = normal + (lead.sum(axis=-1) + 1e-30)[..., None, None] * np.eye(3)  # no weight at all stays solvable
+        right = _sum(pull, sideways) + _sum(lead, lengthwise)
         away = np.linalg.solve(normal, right[..., None])[..., None, :, 0] - start
         reached = np.einsum("...ni,...ni->...n", unit, away)
         miss = away - np.maximum(reached, 0.0)[..., None] * unit
@@ -107,6 +110,10 @@ def agreeing(
         bend = square * convexity ** max(left - 1.0 / (steps - 1), 0.0)
         pull = weights * (bend / (bend + far)) ** 2
     return np.asarray((passed <= square) & (weights > 0.0))
+
+
+def _sum(weights: Float[np.ndarray, "*B N"], values: Float[np.ndarray, "*B N K"]) -> Float[np.ndarray, "*B K"]:
+    return np.asarray((weights[..., None, :] @ values)[..., 0, :])
 
 
 def projectors(unit: Float[np.ndarray, "*B 3"]) -> Float[np.ndarray, "*B 3 3"]:

@@ -16,7 +16,6 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from chromm_ros.geometry.camera import inside, project
 from chromm_ros.geometry.rotation import geodesic_median, is_rotation, nearest_rotation
 from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.heads import FusionConfig, place
@@ -202,5 +201,7 @@ def _pool(
 def _in_view(cameras: Cameras, people: People) -> Float[np.ndarray, "P J"]:
     """Detection score for joints that lie in the image, else 0."""
     joints = cameras.unit * people.head[:, None] + people.offsets
-    pixels = project(joints, cameras.intrinsics[people.frame][:, None])
-    return np.asarray(inside(pixels, cameras.size[people.frame][:, None]) * people.score[:, None])
+    scaled = joints @ np.swapaxes(cameras.intrinsics[people.frame], -1, -2)[..., :2]  # pixels times depth
+    depth, size = joints[..., 2:], cameras.size[people.frame][:, None]
+    shown = (depth[..., 0] > 1e-6) & ((scaled >= 0.0) & (scaled < size * depth)).all(axis=-1)
+    return np.asarray(shown * people.score[:, None])

@@ -13,6 +13,7 @@ line too); `WA` after one similarity for all people of all windows of a run; `PA
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -40,14 +41,15 @@ def tables(*, quick: bool) -> Iterator[Table]:
     Args:
         quick: few seeds and windows, under a minute in all; else some minutes.
     """
-    seeds, windows = (1, 6) if quick else (5, 20)
+    seeds, windows = (1, 5) if quick else (5, 20)
+    depths = (Noise().depth, 0.1) if quick else (Noise().depth, 0.05, 0.1)
     parts: list[Callable[[], Table]] = [
         lambda: single_view(6),
         lambda: association(5 * seeds, 1, steps=1, level=1.0),
         lambda: association(5 * seeds, 1, steps=1, level=3.0),
         lambda: association(seeds, windows, steps=8, level=3.0),
-        lambda: fusion(seeds, windows, rig=False),
-        lambda: fusion(seeds, windows, rig=True),
+        lambda: fusion(seeds, windows, rig=False, depths=depths),
+        lambda: fusion(seeds, windows, rig=True, depths=depths),
         lambda: rotation_means(seeds, windows),
         lambda: scale(seeds, windows, views=1),
         lambda: scale(seeds, windows, views=4),
@@ -104,17 +106,23 @@ def association(seeds: int, windows: int, steps: int, level: float) -> Table:
     )
 
 
-def fusion(seeds: int, windows: int, *, rig: bool) -> Table:
-    """Whether rays place the heads."""
-    paper = {"average": (69.3, 105.7), "average_triangulate": (53.1, 79.0)}
+def fusion(seeds: int, windows: int, *, rig: bool, depths: tuple[float, ...]) -> Table:
+    """Whether rays place the heads, against how wrong a depth is: the paper's errors of one camera do not tell that."""
+    paper = {"average": 69.3, "average_triangulate": 53.1}
     rows = []
-    for mode, (wa, w) in paper.items():
-        values = _measured(ReconstructConfig(fusion=FusionConfig(mode=mode)), worlds(seeds, replace(NOISY, rig=rig)), windows)
-        rows.append(Row(mode.replace("_", " + "), values | {"paper's WA on RICH": wa, "paper's W on RICH": w}))
+    for mode, wa in paper.items():
+        values: dict[str, float | None] = {}
+        for depth in depths:
+            some = worlds(seeds, replace(NOISY, rig=rig, noise=replace(Noise(), depth=depth)))
+            found = _measured(ReconstructConfig(fusion=FusionConfig(mode=mode)), some, windows)
+            values |= {f"{name}, depth {100 * depth:g} %": found[name] for name in ("WA mm", "head mm")}
+        rows.append(Row(mode.replace("_", " + "), values | {"paper's WA on RICH": wa}))
+    orders = [f"at {100 * d:g} %: {_order(rows, f'WA mm, depth {100 * d:g} %', falling=False)}" for d in depths]
     return Table(
-        f"Fusion, 4 views, 3 to 6 people, poses of the cameras {'known' if rig else 'estimated'} (max-pool + triangulate needs a trained decoder; in the paper WA 63.2)",
-        _order(rows, "WA mm", falling=False),
-        "WA mm",
+        f"Fusion, 4 views, 3 to 6 people, poses of the cameras {'known' if rig else 'estimated'}, by the error of a person's depth "
+        "(max-pool + triangulate needs a trained decoder; in the paper WA 63.2)",
+        "; ".join(orders),
+        f"WA mm, depth {100 * depths[0]:g} %",
         rows,
     )
 
@@ -202,11 +210,12 @@ def _measured(config: ReconstructConfig, some: list[World], windows: int) -> dic
 
 
 def _order(rows: list[Row], column: str, *, falling: bool) -> str:
-    """Whether each row's number is on the right side of the next one's, as in the paper."""
+    """Whether each row's number is on the right side of the next one's, as in the paper; less than 1 % apart is a tie."""
     values = [row.values[column] or 0.0 for row in rows]
-    right = sorted(values, reverse=True) == values
+    steps = [(a - b) / max(a, b, 1e-9) for a, b in pairwise(values)]
     names = (" > " if falling else " is beaten by ").join(row.name for row in rows)
-    return f"the paper's order ({names}) {'comes out' if right else 'does not come out'}"
+    said = "does not come out" if min(steps) < -0.01 else "is a tie in part" if min(steps) < 0.01 else "comes out"
+    return f"the paper's order ({names}) {said}"
 
 
 def _comes_out(better: float | None, worse: float | None) -> str:

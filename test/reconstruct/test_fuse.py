@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted import K, World, body
 
 from chromm_ros.geometry import se3
 from chromm_ros.geometry.camera import project, unproject
@@ -12,6 +11,8 @@ from chromm_ros.geometry.rotation import geodesic_angle, matrix_from_rotvec
 from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.fuse import Bodies, Decoded, FusionConfig, fuse
 from chromm_ros.reconstruct.people import People
+from chromm_ros.synthetic.oracle import K, World
+from chromm_ros.synthetic.scene import body
 
 
 def sights(world: World) -> tuple[Cameras, People]:

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted import World, body
 
 from chromm_ros.geometry.camera import project
 from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.intrinsics import IntrinsicsPool, reprojected
 from chromm_ros.reconstruct.people import People
+from chromm_ros.synthetic.oracle import World
+from chromm_ros.synthetic.scene import body
 
 START = Cameras.read(*World(views=2).window())
 

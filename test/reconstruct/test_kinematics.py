@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from planted import body
 
 from chromm_ros.body.network_params import params_from_rotations
 from chromm_ros.geometry.rotation import matrix_from_rotvec
 from chromm_ros.reconstruct.kinematics import posed_joints
+from chromm_ros.synthetic.scene import body
 
 
 @pytest.mark.parametrize("count", [0, 1, 40])

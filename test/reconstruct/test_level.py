@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted import World, body
 
 from chromm_ros.geometry.rotation import geodesic_angle, matrix_from_rotvec
 from chromm_ros.geometry.sim3 import Similarity
@@ -13,6 +12,8 @@ from chromm_ros.reconstruct.level import by_floor, by_people, upward, world_from
 from chromm_ros.reconstruct.overlap import Statics
 from chromm_ros.reconstruct.people import People
 from chromm_ros.reconstruct.reconstructor import ReconstructConfig, Reconstructor
+from chromm_ros.synthetic.oracle import World
+from chromm_ros.synthetic.scene import body
 
 GAUGE = Similarity(np.array(0.5), matrix_from_rotvec(np.array([0.3, -1.0, 0.5])), np.array([3.0, -2.0, 1.0]))
 UP = GAUGE.rotation @ [0.0, 0.0, 1.0]

@@ -5,7 +5,6 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from planted import World, body, reordered
 
 from chromm_ros.errors import ConfigError
 from chromm_ros.geometry import se3
@@ -16,6 +15,8 @@ from chromm_ros.reconstruct.reconstructor import ReconstructConfig, Reconstructo
 from chromm_ros.reconstruct.stitch import StitchConfig
 from chromm_ros.reconstruct.track import TrackingConfig
 from chromm_ros.records import Prediction, Reconstruction
+from chromm_ros.synthetic.oracle import World, reordered
+from chromm_ros.synthetic.scene import body
 
 GAUGE = Similarity(np.ones(()), matrix_from_rotvec(np.array([0.3, -1.0, 0.5])), np.array([3.0, -2.0, 1.0]))
 """Some window's own world."""

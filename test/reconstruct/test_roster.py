@@ -1,13 +1,13 @@
 """The roster: ids when groups of tracks join, split and vanish, and bodies that are held."""
 
 import numpy as np
-from planted import body
 
 from chromm_ros.reconstruct.fuse import Bodies
 from chromm_ros.reconstruct.posed import pose
 from chromm_ros.reconstruct.roster import Roster
 from chromm_ros.reconstruct.track import TrackingConfig
 from chromm_ros.records import Person
+from chromm_ros.synthetic.scene import body
 
 SECOND = 1_000_000_000
 

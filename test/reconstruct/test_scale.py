@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted import World, body
 
 from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.people import People
 from chromm_ros.reconstruct.scale import ScaleConfig, ScaleFilter, head_pelvis_ratio
+from chromm_ros.synthetic.oracle import World
+from chromm_ros.synthetic.scene import body
 
 CONFIG = ScaleConfig(gain=0.1, max_ratio=3.0, max_step=0.2)
 

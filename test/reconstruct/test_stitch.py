@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted import World
 
 from chromm_ros.geometry.rotation import matrix_from_rotvec
 from chromm_ros.geometry.sim3 import Similarity
 from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.stitch import LEVEL, StitchConfig, Stitcher
+from chromm_ros.synthetic.oracle import World
 
 GAUGE = Similarity(np.array(0.5), matrix_from_rotvec(np.array([0.3, -1.0, 0.5])), np.array([3.0, -2.0, 1.0]))
 

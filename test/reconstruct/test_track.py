@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted import World, body
 
 from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.people import People
 from chromm_ros.reconstruct.track import Tracker, TrackingConfig
+from chromm_ros.synthetic.oracle import World
+from chromm_ros.synthetic.scene import body
 
 WORLD = World(views=1, people=3)
 

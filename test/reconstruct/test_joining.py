@@ -1,0 +1,71 @@
+"""What lasts over many windows: worlds of cameras that stand do not drift, and known poses replace all estimates."""
+
+import numpy as np
+from planted import World, body
+
+from chromm_ros.geometry.sim3 import Similarity, fit_poses
+from chromm_ros.reconstruct.cameras import Cameras
+from chromm_ros.reconstruct.overlap import Statics
+from chromm_ros.reconstruct.reconstructor import ReconstructConfig, Reconstructor
+from chromm_ros.reconstruct.stitch import StitchConfig, Stitcher
+from chromm_ros.synthetic.noise import Noise
+
+Looks = list[tuple[Cameras, Statics, np.ndarray]]
+
+
+def looks(world: World, windows: int) -> Looks:
+    """What windows show, with the true poses of their newest cameras."""
+    found = []
+    for index in range(windows):
+        window, prediction = world.window(index, first=2 * index, steps=4)
+        cameras = Cameras.read(window, prediction)
+        found.append((cameras, Statics.read(prediction, cameras, 64), world.cameras(2 * index + 3)))
+    return found
+
+
+def drift(seen: Looks, **settings: float) -> tuple[float, float]:
+    """Mean distance of cameras from the truth in the last five windows, and how many cameras were fixed at the end."""
+    stitcher, found, health = Stitcher(StitchConfig(**settings)), [], {}
+    for cameras, statics, truth in seen:
+        tie = stitcher.tie(cameras, statics)
+        placed, health = stitcher.place(cameras, tie, tie.scale if np.isfinite(tie.scale) else 1.0, statics)
+        found.append(placed.world_from_cam[-len(truth) :])
+    true = [truth for _, _, truth in seen]
+    back = fit_poses(np.concatenate(found[:3]), np.concatenate(true[:3]))
+    off = [np.linalg.norm(back.apply(a[:, :3, 3]) - b[:, :3, 3], axis=-1).mean() for a, b in zip(found, true, strict=True)]
+    return float(np.mean(off[-5:])), health["cameras_fixed"]
+
+
+def test_cameras_that_stand_are_held_and_their_world_drifts_less() -> None:
+    seen = looks(World(views=2, people=1, noise=Noise(), seed=5), 20)
+    (held, fixed), (free, none) = drift(seen, freeze_after=6), drift(seen, freeze_after=0)
+    assert fixed == 2 and none == 0
+    assert held < 0.1 and held < free
+
+
+def test_cameras_that_move_are_not_held() -> None:
+    assert drift(looks(World(views=2, people=1, moving=True), 10), freeze_after=4)[1] == 0
+
+
+def test_a_base_that_moves_with_known_poses_replaces_what_the_network_says() -> None:
+    world, chain = (
+        World(views=2, people=1, rig=True, moving=True, layout="robot", noise=Noise()),
+        Reconstructor(body(), ReconstructConfig()),
+    )
+    for index in range(4):
+        result = chain.update(*world.window(index, first=2 * index))
+        for step in range(4):
+            np.testing.assert_allclose(result.world_from_cam[step], world.cameras(2 * index + step), atol=1e-6)
+        assert 0.0 < result.health["stitch_residual_m"] < 0.2, "how far the network was off"
+
+
+def test_a_rig_whose_bodies_have_another_size_raises_the_alarm() -> None:
+    world, chain = World(views=4, people=3, rig=True), Reconstructor(body(), ReconstructConfig())
+    window, prediction = world.window(gauge=Similarity(np.array(0.8), np.eye(3), np.zeros(3)))
+    assert chain.update(window, prediction).health["scale_alarm"] == 0.0, "the rig's unit is found, and people agree"
+    chain.reset()
+    window, prediction = world.window()
+    said = Cameras.read(window, prediction)
+    assert len(said) == 16
+    spoilt = vars(prediction) | {"head_position": 0.8 * prediction.head_position}  # heads too near by themselves
+    assert chain.update(window, type(prediction)(**spoilt)).health["scale_alarm"] == 1.0

@@ -41,7 +41,7 @@ def tables(*, quick: bool) -> Iterator[Table]:
     Args:
         quick: few seeds and windows, under a minute in all; else some minutes.
     """
-    seeds, windows = (1, 5) if quick else (5, 20)
+    seeds, windows = (1, 5) if quick else (3, 12)
     depths = (Noise().depth, 0.1) if quick else (Noise().depth, 0.05, 0.1)
     parts: list[Callable[[], Table]] = [
         lambda: single_view(6),

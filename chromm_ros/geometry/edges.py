@@ -7,7 +7,7 @@ Normals are computed only where depth jumps: few pixels of a real image, so the 
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 DEPTH_SHARE = 0.03
 """Largest span of depth among a pixel and its neighbours on one surface, as a share of its own depth: upstream's `rtol`."""
@@ -52,10 +52,11 @@ def depth_normal_jumps(
     known = known if valid is None else known & valid
     jumps = depth_jumps(single[..., 2], known)
     width = points.shape[1] + 4  # a frame of two invalid pixels around all maps, which are flat from here on
-    space, there = _framed(single).reshape(-1, 3), _framed(known).reshape(-1)
+    space = _framed(np.where(known, np.moveaxis(single, -1, 0), np.float32(0))).reshape(3, -1)
+    there = _framed(known).reshape(-1)
     normals, facing = np.zeros_like(space), np.zeros_like(there)
     at = np.flatnonzero(_framed(_grown(jumps, 5)) & _framed(known))
-    normals[at], facing[at] = _normals(space, there, at, width)
+    normals[:, at], facing[at] = _normals(space, there, at, width)
     at = np.flatnonzero(_framed(_grown(jumps, 3)))
     bent = np.zeros_like(there)
     bent[at] = _bends(normals, facing, at, width)
@@ -64,29 +65,29 @@ def depth_normal_jumps(
 
 
 def _normals(
-    points: Float[np.ndarray, "N 3"], valid: Bool[np.ndarray, "N"], at: Int[np.ndarray, "K"], width: int
-) -> tuple[Float[np.ndarray, "K 3"], Bool[np.ndarray, "K"]]:
+    points: Float[np.ndarray, "3 N"], valid: Bool[np.ndarray, "N"], at: Int[np.ndarray, "K"], width: int
+) -> tuple[Float[np.ndarray, "3 K"], Bool[np.ndarray, "K"]]:
     """Unit normals of some valid pixels, the mean over the triangles with their four neighbours, and whether there is any triangle."""
     beside = [at + row * width + column for row, column in _RING]
-    spokes = [(points[index] - points[at]).T for index in beside]
+    spokes = [points.take(index, axis=1) - points.take(at, axis=1) for index in beside]
     total, some = np.zeros((3, len(at)), np.float32), np.zeros(len(at), np.bool_)
     for this in range(4):
         after = (this + 1) % 4
         whole = valid[beside[this]] & valid[beside[after]]
         total += np.where(whole, _unit(_cross(spokes[this], spokes[after])), np.float32(0))
         some |= whole
-    return _unit(total).T, some
+    return _unit(total), some
 
 
 def _bends(
-    normals: Float[np.ndarray, "N 3"], facing: Bool[np.ndarray, "N"], at: Int[np.ndarray, "K"], width: int
+    normals: Float[np.ndarray, "3 N"], facing: Bool[np.ndarray, "N"], at: Int[np.ndarray, "K"], width: int
 ) -> Bool[np.ndarray, "K"]:
     """Whether a normal differs from one of those around it; a missing one differs from any that is there."""
-    here, limit = normals[at].T, np.float32(np.cos(np.deg2rad(BEND)))
+    here, limit = normals.take(at, axis=1), np.float32(np.cos(np.deg2rad(BEND)))
     bent = np.zeros(len(at), np.bool_)
     for row, column in _BLOCK:
         index = at + row * width + column
-        bent |= facing[index] & ((here * normals[index].T).sum(0) < limit)
+        bent |= facing[index] & ((here * normals.take(index, axis=1)).sum(0) < limit)
     return bent
 
 
@@ -100,9 +101,9 @@ def _unit(vectors: Float[np.ndarray, "3 K"]) -> Float[np.ndarray, "3 K"]:
     return np.asarray(vectors / np.maximum(np.sqrt((vectors * vectors).sum(0)), np.float32(_SMALLEST)))
 
 
-def _framed(values: np.ndarray) -> np.ndarray:
-    """With two rows and columns of zeros on each side, (H + 4) x (W + 4)."""
-    return np.pad(values, ((2, 2), (2, 2), *((0, 0),) * (values.ndim - 2)))
+def _framed(values: Shaped[np.ndarray, "*B H W"]) -> Shaped[np.ndarray, "*B H+4 W+4"]:
+    """With two rows and columns of zeros on each side."""
+    return np.pad(values, (*((0, 0),) * (values.ndim - 2), (2, 2), (2, 2)))
 
 
 def _grown(mask: Bool[np.ndarray, "H W"], side: int) -> Bool[np.ndarray, "H W"]:

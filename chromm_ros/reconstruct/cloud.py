@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from chromm_ros.geometry import se3
+from chromm_ros.geometry.edges import depth_jumps, depth_normal_jumps
 from chromm_ros.reconstruct.arrays import numpy_of
 from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.records import Prediction
@@ -20,6 +21,12 @@ class CloudConfig(Settings):
     """Which points of the scene are handed on."""
 
     min_confidence: float = setting(0.1, "lowest confidence of a point, from 0 to 1", at_least=0.0, at_most=1.0)
+    edges: str = setting(
+        "depth_normal",
+        "points that float between a thing and what is behind it, keep: stay; depth: go where depth jumps; "
+        "depth_normal: go where the surface bends as well, which spares floors seen at a grazing angle",
+        choices=("keep", "depth", "depth_normal"),
+    )
     keep_people: bool = setting(default=False, doc="keep the points on people; else their patches are left out")
     max_points: int = setting(
         100_000, "most points of one window, spread evenly over what there is", at_least=0, at_most=5_000_000
@@ -55,9 +62,12 @@ def select(prediction: Prediction, cameras: Cameras, config: CloudConfig) -> Clo
 
 
 def _trusted(prediction: Prediction, frame: int, config: CloudConfig) -> Int[np.ndarray, "K"]:
-    """Pixels of one frame that are trusted and (unless asked for) not on people."""
+    """Pixels of one frame that are trusted, not on an edge of depth and (unless asked for) not on people."""
     confidence = numpy_of(prediction.confidence[frame])
     keep = confidence >= config.min_confidence
+    if config.edges != "keep":
+        points = numpy_of(prediction.points[frame])
+        keep &= ~(depth_jumps(points[..., 2], keep) if config.edges == "depth" else depth_normal_jumps(points, keep))
     if not config.keep_people:
         keep &= ~_enlarged(numpy_of(prediction.human_mask[frame]) > PERSON, *confidence.shape)
     return np.flatnonzero(keep)

@@ -15,7 +15,7 @@ from chromm_ros.model.config import NetworkConfig
 from chromm_ros.model.human_branch import Detections, HumanBranch, detect, strongest_per_image
 from chromm_ros.model.inputs import Views
 from chromm_ros.model.people_heads import Bodies
-from chromm_ros.model.pinhole import inside, intrinsics_from_rays, move_pixels
+from chromm_ros.model.pinhole import fit_intrinsics, inside, move_pixels
 from chromm_ros.model.scene_branch import SceneBranch, SceneOutput
 
 
@@ -95,6 +95,9 @@ class Branches(nn.Module):
         human: the human branch, with or without its own head.
     """
 
+    intrinsics_fit: str = "robust"
+    """How unknown intrinsics are fitted, as `ModelOptions` names it."""
+
     def __init__(self, config: NetworkConfig, human: HumanBranch) -> None:
         super().__init__()
         self.config = config
@@ -124,7 +127,7 @@ class Branches(nn.Module):
             heads: people to describe instead of those that the network finds (for training).
         """
         scene = self.scene.decode(features.scene[None], size, views.conditions())
-        fitted = intrinsics_from_rays(scene.rays[0], views.scene_from_image, views.image_size)
+        fitted = fit_intrinsics(scene.rays[0], views.scene_from_image, views.image_size, self.intrinsics_fit)
         found = self.pick(features.human, views, picking) if heads is None else heads
         head = self.human.locate(features.human, found)
         pixel = move_pixels(torch.linalg.inv(views.human_from_image)[found.image], head)

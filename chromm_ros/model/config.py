@@ -182,7 +182,9 @@ class ModelOptions(Settings):
     size: str = setting(
         "auto", "size of the network; auto: that of its weights, nano where they are untrained", choices=("auto", *SIZES)
     )
-    checkpoint: str = setting("", "trained weights of the whole network, a file or a name that `weights list` shows (mode chromm)")
+    checkpoint: str = setting(
+        "", "trained weights of the whole network, a file or a name that `weights list` shows (mode chromm)"
+    )
     scene_weights: str = setting("", "weights of the scene branch alone, an imported Pi3X; empty: untrained")
     human_weights: str = setting("", "weights of the human branch alone, an imported Multi-HMR; empty: untrained")
     seed: int = setting(0, "seed of the untrained weights", at_least=0)
@@ -202,6 +204,12 @@ class ModelOptions(Settings):
     )
     exact_resize: bool = setting(
         default=False, doc="resize with Pillow, as upstream does to the last bit, instead of torch (up to ten times as fast)"
+    )
+    intrinsics_fit: str = setting(
+        "robust",
+        "intrinsics of uncalibrated images from the network's rays, robust: one focal length, the principal point at the centre; "
+        "centred: fx and fy; free: and the principal point, for cropped images",
+        choices=("robust", "centred", "free"),
     )
     score_min: float = setting(0.3, "lowest score of a head that counts", at_least=0.0, at_most=1.0)
     nms: int = setting(

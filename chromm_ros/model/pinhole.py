@@ -54,7 +54,8 @@ def intrinsics_from_rays(
 
     Every pixel away from the centre says one focal length, f = <p, r> / <r, r> with p its place relative to the centre (in original
     pixels, so that a resize that changed the aspect does no harm) and r its ray on the plane z = 1; the median of them is taken, which
-    wild rays do not move. A free principal point is not fitted: it trades against the rotation of the camera and makes depth worse.
+    wild rays do not move. No principal point is fitted: it trades against the rotation of the camera and makes depth worse.
+    `least_squares_pinhole` fits one, for images that were cropped.
     """
     height, width = rays.shape[1:3]
     v, u = torch.meshgrid(
@@ -70,6 +71,44 @@ def intrinsics_from_rays(
     longer = image_size.amax(-1)
     focal = focal.clamp(min=FOCAL_LIMITS[0] * longer, max=FOCAL_LIMITS[1] * longer)
     return pinhole(focal, image_size)
+
+
+def least_squares_pinhole(rays: Float[Tensor, "F H W 3"], *, centred: bool) -> Float[Tensor, "F 3 3"]:
+    """Pinhole matrices that explain rays best, in pixels of the map of rays: fx and fy of their own, no skew.
+
+    A straight line per axis, u = fx x / z + cx, through all pixels, or through the centre of the map (yyfz/Pi3, pi3/utils/geometry.py,
+    `recover_intrinsic_from_rays_d`; there the centre of the top-left pixel is (0, 0) and the principal point half a pixel less).
+    """
+    height, width = rays.shape[1:3]
+    plane = (rays[..., :2] / (rays[..., 2:].abs() + 1e-10)).float()
+    v, u = torch.meshgrid(
+        torch.arange(height, device=rays.device) + 0.5, torch.arange(width, device=rays.device) + 0.5, indexing="ij"
+    )
+    place, centre = torch.stack((u, v), -1), plane.new_tensor((width / 2, height / 2))
+    mean = plane.new_zeros(len(rays), 2) if centred else plane.mean((1, 2))
+    spread = plane - mean[:, None, None]
+    focal = (spread * (place - centre)).sum((1, 2)) / (spread * spread).sum((1, 2)).clamp(min=1e-12)  # (F, 2)
+    matrix = torch.diag_embed(torch.cat((focal, torch.ones_like(focal[:, :1])), -1))
+    matrix[:, :2, 2] = centre - focal * mean
+    return matrix
+
+
+def fit_intrinsics(
+    rays: Float[Tensor, "F H W 3"], scene_from_image: Float[Tensor, "F 3 3"], image_size: Float[Tensor, "F 2"], fit: str
+) -> Float[Tensor, "F 3 3"]:
+    """Pinhole matrices of the original images by one of the ways that `ModelOptions.intrinsics_fit` names.
+
+    What least squares say is bounded, for wild rays move it: focal lengths to `FOCAL_LIMITS`, the principal point to one image size
+    beyond the image, where that of a crop may lie.
+    """
+    if fit == "robust":
+        return intrinsics_from_rays(rays, scene_from_image, image_size)
+    matrix = compose(torch.linalg.inv(scene_from_image), least_squares_pinhole(rays, centred=fit == "centred"))
+    longer = image_size.amax(-1, keepdim=True)
+    focal = matrix.diagonal(dim1=-2, dim2=-1)[:, :2].clamp(min=FOCAL_LIMITS[0] * longer, max=FOCAL_LIMITS[1] * longer)
+    bounded = torch.diag_embed(torch.cat((focal, torch.ones_like(longer)), -1))
+    bounded[:, :2, 2] = matrix[:, :2, 2].clamp(min=-image_size, max=2 * image_size)
+    return bounded
 
 
 def pinhole(focal: Float[Tensor, "F"], image_size: Float[Tensor, "F 2"]) -> Float[Tensor, "F 3 3"]:

@@ -50,6 +50,7 @@ class Predictor:
         loaded = load_network(options, self._device)
         self.network, self.weights, config = loaded.network, loaded.weights, loaded.config
         self.network.scene.half_heads = options.heads_precision == "bfloat16"
+        self.network.intrinsics_fit = options.intrinsics_fit
         if self._half:
             hold_in_half(self.network)
         if options.compile:

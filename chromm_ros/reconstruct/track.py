@@ -83,7 +83,7 @@ class Tracker:
         self._forget(cameras)
         return numbers
 
-    def _name(self, images: list[Sights]) -> list[Int[np.ndarray, "N"]]:
+    def _name(self, images: list[Sights]) -> list[Int[np.ndarray, "_"]]:
         """The tracks of the people of one moment's images, and the tracks brought up to it."""
         known = [self.cameras.setdefault(sights.view, CameraTracks.none_yet(sights)) for sights in images]
         numbers = [tracks.carried(sights) for tracks, sights in zip(known, images, strict=True)]

@@ -1,7 +1,6 @@
 """What lasts over many windows: worlds of cameras that stand do not drift, and known poses replace all estimates."""
 
 import numpy as np
-from planted import World, body
 
 from chromm_ros.geometry.sim3 import Similarity, fit_poses
 from chromm_ros.reconstruct.cameras import Cameras
@@ -9,6 +8,8 @@ from chromm_ros.reconstruct.overlap import Statics
 from chromm_ros.reconstruct.reconstructor import ReconstructConfig, Reconstructor
 from chromm_ros.reconstruct.stitch import StitchConfig, Stitcher
 from chromm_ros.synthetic.noise import Noise
+from chromm_ros.synthetic.oracle import World
+from chromm_ros.synthetic.scene import body
 
 Looks = list[tuple[Cameras, Statics, np.ndarray]]
 

@@ -108,3 +108,15 @@ def test_an_error_in_one_window_does_not_spoil_the_next(monkeypatch: pytest.Monk
         with pytest.raises(RuntimeError):
             run(window(0, first=0))
     assert_sound(run(window(1, first=1)))
+
+
+def test_compose_mode_runs_the_same_way() -> None:
+    config = ChrommConfig.from_mapping({"model": {"mode": "compose", "device": "cpu", "scene_pixels": 7840, "max_people": 3}})
+    run = Pipeline(config, body=body())
+    results = [run(window(index, first=index)) for index in range(2)]
+    for result in results:
+        assert_sound(result)
+        assert len(result.people) > 0
+    ids = [{person.track_id for person in result.people} for result in results]
+    assert ids[0] & ids[1]
+    assert run.predictor.weights == "untrained"

@@ -11,6 +11,7 @@ from chromm_ros.errors import ConfigError, FileError
 from chromm_ros.model.config import ModelOptions
 from chromm_ros.model.initialise import untrained
 from chromm_ros.model.predictor import Predictor
+from chromm_ros.model.scene_conditions import prepare_conditions
 from chromm_ros.records import Prediction, Window
 
 SMALL = ModelOptions(scene_pixels=7840, device="cpu", cache_features=False)
@@ -107,14 +108,31 @@ def test_missing_frames_equal_a_window_of_the_others(predictor: Predictor) -> No
     assert partial.view.tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("half", [False, True])
 @torch.inference_mode()
-def test_the_scene_is_pi3x_alone_to_the_last_bit(predictor: Predictor) -> None:
+def test_the_scene_is_pi3x_alone_to_the_last_bit(predictor: Predictor, half: bool) -> None:
     batch = predictor.prepare(window([VGA] * 2, 2))
     images = batch.scene_images.float() / 255
-    alone = predictor.network.scene(images[None], batch.views.conditions())
-    joined = predictor.network(images, batch.human_images.float() / 255, batch.views).scene
+    with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        alone = predictor.network.scene(images[None], batch.views.conditions())
+        joined = predictor.network(images, batch.human_images.float() / 255, batch.views)
+    assert len(joined.found.image) > 0, "the heads have somebody to describe"
     for name, value in vars(alone).items():
-        assert torch.equal(getattr(joined, name), value), name
+        assert torch.equal(getattr(joined.scene, name), value), name
+
+
+@pytest.mark.parametrize(("patches", "kept"), [(0.0, False), (50.0, True), (-50.0, True)])
+@torch.inference_mode()
+def test_a_coarse_pelvis_outside_the_image_is_kept(predictor: Predictor, patches: float, kept: bool) -> None:
+    batch, coarse = predictor.prepare(window([VGA], 1)), predictor.network.pelvis.coarse[-1]
+    before = coarse.bias.clone()
+    coarse.bias[1] = patches  # from the head downwards
+    output = predictor.network(batch.scene_images.float() / 255, batch.human_images.float() / 255, batch.views)
+    coarse.bias.copy_(before)
+    outside = (output.pelvis_coarse[:, 1] < 0) | (output.pelvis_coarse[:, 1] >= VGA[1])
+    assert len(outside) > 0
+    assert bool(outside.all()) is kept
+    assert torch.equal(output.pelvis_pixel, output.pelvis_coarse) is kept
 
 
 def test_features_kept_while_windows_overlap_change_nothing(predictor: Predictor) -> None:
@@ -179,6 +197,68 @@ def test_a_single_known_pose_says_nothing(predictor: Predictor) -> None:
     pose[:3, 3] = (5, 6, 7)
     plain, informed = run(predictor, source), run(predictor, with_frame(source, 0, 1, world_from_cam=pose))
     assert torch.equal(plain.points, informed.points)
+
+
+def partly_known() -> Window:
+    """Three cameras, two steps; of six frames two each have intrinsics, a pose or a depth image, not the same two."""
+    source = window([VGA] * 3, 2)
+    for number, (step, view) in enumerate([(0, 1), (1, 0)]):
+        lens = np.array(((60.0 + number, 0, 32), (0, 60, 24), (0, 0, 1)), np.float32)
+        source = with_frame(source, step, view, intrinsics=lens)
+    for number, (step, view) in enumerate([(0, 0), (1, 2)]):
+        pose = np.eye(4, dtype=np.float32)
+        pose[0, 3] = number
+        source = with_frame(source, step, view, world_from_cam=pose)
+    for step, view in [(0, 2), (1, 0)]:
+        source = with_frame(source, step, view, depth=np.full((48, 64), 2.0 + step, np.float32))
+    return source
+
+
+def test_masks_say_exactly_what_is_known(predictor: Predictor) -> None:
+    """By step, then by camera; what a depth image knows is told pixel by pixel on top."""
+    source = partly_known()
+    holes = source.sets[0].frames[2].depth.copy()
+    holes[:24], holes[30, 40] = 0, np.nan
+    told = predictor.prepare(with_frame(source, 0, 2, depth=holes)).views.conditions()
+    assert told.ray_mask.int().tolist() == [[0, 1, 0, 1, 0, 0]]
+    assert told.pose_mask.int().tolist() == [[1, 0, 0, 0, 0, 1]]
+    assert told.depth_mask.int().tolist() == [[0, 0, 1, 1, 0, 0]]
+    assert told.depths.isfinite().all()
+    assert told.depths.amax((2, 3)).tolist() == [[0, 0, 2, 3, 0, 0]]
+    assert 0.3 < float((told.depths[0, 2] > 0).float().mean()) < 0.6, "the upper half is unknown"
+    known = prepare_conditions(told, 1, 6, *told.depths.shape[2:], torch.device("cpu"))
+    for ours, theirs in ((known.ray_mask, told.ray_mask), (known.pose_mask, told.pose_mask), (known.depth_mask, told.depth_mask)):
+        assert torch.equal(ours, theirs)
+    lone = predictor.prepare(
+        with_frame(window([VGA] * 3, 2), 1, 1, world_from_cam=np.eye(4, dtype=np.float32))
+    ).views.conditions()
+    assert lone.pose_mask.int().tolist() == [[0, 0, 0, 0, 1, 0]]
+    dropped = prepare_conditions(lone, 1, 6, 28, 42, torch.device("cpu"))
+    assert dropped.poses is None
+    assert not dropped.pose_mask.any(), "one pose relates to nothing"
+
+
+def test_what_is_unknown_has_no_influence(predictor: Predictor) -> None:
+    """Other fillers, the same bits. (Without any depth, upstream's normalisation sees how far an unknown camera is said to be.)"""
+    batch = predictor.prepare(partly_known())
+    views, noise = batch.views, torch.Generator().manual_seed(0)
+    assert views.depth is not None
+
+    def filled(values: torch.Tensor, known: torch.Tensor, filler: torch.Tensor) -> torch.Tensor:
+        return torch.where(known.view(-1, *[1] * (values.ndim - 1)), values, filler)
+
+    lenses = torch.eye(3) + torch.rand(6, 3, 3, generator=noise)
+    poses = torch.eye(4).repeat(6, 1, 1)
+    poses[:, :3, 3] = torch.rand(6, 3, generator=noise) * 9
+    other = replace(
+        views,
+        intrinsics=filled(views.intrinsics, views.intrinsics_known, lenses),
+        world_from_cam=filled(views.world_from_cam, views.pose_known, poses),
+    )
+    one, two = predictor.infer(batch), predictor.infer(replace(batch, views=other))
+    for name, value in vars(one).items():
+        same = torch.equal(value, getattr(two, name)) if isinstance(value, torch.Tensor) else value == getattr(two, name)
+        assert same, name
 
 
 def test_nobody_and_not_too_many(predictor: Predictor) -> None:

@@ -21,7 +21,10 @@ from chromm_ros.model.scene_branch import SceneBranch, SceneOutput
 
 @dataclass(frozen=True)
 class Picking:
-    """Which detections become people."""
+    """Which detections become people. Score and neighbourhood are Multi-HMR's (demo.py), which made the detector.
+
+    The paper names no most of people; 16 keeps the memory of a window known beforehand.
+    """
 
     score_min: float = 0.3
     """Lowest score."""

@@ -64,7 +64,8 @@ class Chromm(Branches):
         """The window from its frames' features; arguments as `Branches.look`."""
         sight = self.look(features, views, size, picking, heads)
         scene, found, image_from_human = sight.scene, sight.found, torch.linalg.inv(views.human_from_image)
-        # The tokens of both branches at the heads.
+        # The tokens of both branches at the heads: the scene's between patches, for a head seldom lies at the centre of one, the human's
+        # from the patch where it was found, which its detector was trained to describe it in.
         grid = scene.tokens[0].unflatten(1, (size[0] // PATCH, size[1] // PATCH))  # (F, h, w, C)
         token = self.fuse(sample_map(grid, found.image, sight.head_scene / PATCH), at_patch(features.human, found))
         # The bodies: rotations and shape from the token, depth from the scene plus a residual.

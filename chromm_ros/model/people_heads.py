@@ -29,7 +29,12 @@ class Bodies:
 
 
 class Fusion(nn.Module):
-    """H = MLP[scene token; human token]. One hidden layer; both inputs are normed first, because Pi3X's decoder ends without a norm."""
+    """H = MLP[scene token; human token].
+
+    The paper gives no form. One hidden layer is the least that can relate the two tokens; what needs more is left to the SMPL decoder, which
+    is a transformer. Both inputs are normed first, because Pi3X's decoder ends without a norm and would drown the human token. Widths
+    stand in `PeopleConfig`.
+    """
 
     def __init__(self, scene_dim: int, human_dim: int, dim: int) -> None:
         super().__init__()
@@ -48,7 +53,9 @@ class SmplDecoder(nn.Module):
     """H to SMPL-X parameters and the depth residual.
 
     The form is that of Multi-HMR's HPH (attention among the people of an image, then to its patches with their camera embedding): it is
-    the design that was proven for this very task on these very features. Pose starts from a mean pose, everything else from zero.
+    the design that was proven for this very task on these very features. Pose starts from a mean pose, everything else from zero: an
+    average body at the depth that the scene shows. The residual is in metres and added, not a factor: it is mostly the way from the
+    skin that the scene shows to the joint inside, which does not grow with the distance.
     """
 
     init_body_pose: Tensor
@@ -89,7 +96,11 @@ class SmplDecoder(nn.Module):
 
 
 class MaskHead(nn.Module):
-    """Whether a patch of the scene's input shows a person: an MLP on the same pair of tokens as the fusion, at every patch."""
+    """Whether a patch of the scene's input shows a person: an MLP on the same pair of tokens as the fusion, at every patch.
+
+    The paper says "mask MLP" and no more. One value per patch, not per pixel, is what a token can say without an upsampler of its own; who
+    reads the mask asks which points belong to people, and errs to the safe side at their edges.
+    """
 
     def __init__(self, scene_dim: int, human_dim: int, dim: int) -> None:
         super().__init__()
@@ -104,7 +115,9 @@ class MaskHead(nn.Module):
 class PelvisHead(nn.Module):
     """Pelvis in the image: first from H, then again from the patch found there.
 
-    Both are offsets in patches, from the head and from the centre of the patch, as Multi-HMR's own offset of the head is. They are kept
+    Both are offsets in patches, from the head and from the centre of the patch, as Multi-HMR's own offset of the head is: regressed, not
+    chosen from bins, since the second look needs only what is left within a patch. That patch is the backbone's single one under the
+    coarse pixel; its token has seen its neighbours in every block, so more of them would add little. They are kept
     free of depth and focal length on purpose: the ratio of head-pelvis lengths in the image and of the body later measures the scale.
     """
 

@@ -62,7 +62,9 @@ def prope_table(world_from_cam: Float[Tensor, "B N 4 4"], rows: int, columns: in
     """Prepare PRoPE for views of `rows` x `columns` patches; a head of d has d/8 groups of 4 for the pose, d/4 + d/4 for the place."""
     place = grid_positions(rows, columns, specials=0, device=world_from_cam.device).flip(-1)  # (P, 2): column, row
     cos, sin = rope_table(place, head_dim // 2)  # half of a head: d/4 for the column, d/4 for the row
-    return Prope(invert_rigid(world_from_cam), world_from_cam, (cos, -sin))
+    cam_from_world = invert_rigid(world_from_cam)
+    # Inverted once more, as upstream: of matrices with rounded digits, which are not quite rigid, that is not what went in.
+    return Prope(cam_from_world, invert_rigid(cam_from_world), (cos, -sin))
 
 
 def prope_turn(x: Float[Tensor, "B h NP d"], matrix: Float[Tensor, "B N 4 4"], rope: Rope) -> Float[Tensor, "B h NP d"]:

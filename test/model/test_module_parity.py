@@ -127,6 +127,18 @@ def test_prope(dim: int) -> None:
     assert_same(prope_back(x, prope), reference[f"d{dim}/out.o"])
 
 
+def test_prope_of_poses_that_are_not_rigid() -> None:
+    """Upstream inverts twice as if they were: of scale s and translation t, that leaves keys with s and s^2 t."""
+    pose = torch.diag(torch.tensor((1.1, 1.1, 1.1, 1.0)))
+    pose[:3, 3] = torch.tensor((1.0, -2.0, 3.0))
+    prope = prope_table(pose[None, None], 1, 2, 16)
+    twice = pose.clone()
+    twice[:3, 3] *= 1.1**2
+    torch.testing.assert_close(prope.world_from_cam[0, 0], twice)
+    groups = torch.tensor((0.0, 0.0, 0.0, 1.0)).repeat(4)
+    torch.testing.assert_close(prope_keys(groups.expand(1, 1, 2, -1), prope)[0, 0, 0, :4], twice[:, 3])
+
+
 def test_blocks() -> None:
     reference, file = arrays("mod_pi3_blocks.npz"), "mod_pi3_blocks.safetensors"
     x = reference["in.x"]
@@ -138,7 +150,7 @@ def test_blocks() -> None:
     assert_same(loaded(CrossBlock(32, 2), file, "cross.")(reference["in.query"], x, rope), reference["out.cross"], "cross")
     inject = loaded(PoseInject(32, 2), file, "pose.")
     rows, columns = reference["pose/in.grid_hw"].tolist()
-    prope = prope_table(invert_rigid(invert_rigid(reference["pose/in.cam2world"])), rows, columns, 16)
+    prope = prope_table(reference["pose/in.cam2world"], rows, columns, 16)
     assert isinstance(inject, PoseInject)
     assert_same(inject.inject(reference["pose/in.x"], prope, None), reference["pose/out"], "pose")
 

@@ -132,6 +132,24 @@ def test_the_mask_is_where_bodies_are_seen(body: SmplxBody) -> None:
     assert torch.equal(crowd.mask[1], output.mask[1]), "whoever's distance is wrong is masked by the own scale"
 
 
+def test_the_mask_has_the_pixels_of_the_scene(body: SmplxBody) -> None:
+    """The same scene and person, where images are twice as large as the scene branch's input."""
+    depth = torch.full((1, SIDE, SIDE), 3.0)
+    apart, same = planted(depth, [0], [3.0]), views(1)
+    large = torch.diag(torch.tensor((2.0, 2, 1)))
+    sight = replace(apart.sight, intrinsics=large @ apart.sight.intrinsics, head_pixel=2 * apart.sight.head_pixel)
+    half = replace(same, scene_from_image=torch.linalg.inv(large)[None], image_size=2 * same.image_size)
+    output = compose_people(replace(apart, sight=sight), half, body)
+    assert torch.equal(output.mask, compose_people(apart, same, body).mask)
+    assert (output.mask > 0).any()
+
+
+def test_rotations_reach_the_joints_that_they_name() -> None:
+    """Every rotation has its own number: body 0..21, jaw, two eyes, left hand, right hand."""
+    order = in_smplx_order(torch.arange(53.0)[None, :, None, None].expand(1, 53, 3, 3))[0, :, 0, 1]
+    assert order.tolist() == [*range(22), 52, 0, 0, *range(22, 52)]
+
+
 @pytest.mark.parametrize("distance", [0.0, 0.3, 50.0])
 def test_people_in_or_behind_the_camera_stay_finite(body: SmplxBody, distance: float) -> None:
     apart = planted(torch.full((1, SIDE, SIDE), 1.0), [0], [distance])
@@ -140,7 +158,7 @@ def test_people_in_or_behind_the_camera_stay_finite(body: SmplxBody, distance: f
     output = compose_people(replace(apart, people=replace(apart.people, rotations=turned)), views(1), body)
     for value in (output.head_position, output.pelvis_pixel, output.mask, output.scene.local_points, output.token):
         assert value.isfinite().all()
-    assert project(torch.tensor((1.0, 0.0, -3.0)), K).isfinite().all()
+    assert project(torch.tensor((1.0, 0.0, -3.0)), K).tolist() == [842, 42], "far outside, on the side where it is"
 
 
 def test_an_image_with_nobody_keeps_the_scene_to_the_last_bit(body: SmplxBody) -> None:

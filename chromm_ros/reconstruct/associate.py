@@ -43,7 +43,9 @@ class AssociationConfig(Settings):
         choices=tuple(WEIGHTS),
     )
     max_cost_m: float = setting(0.8, "largest cost (mean over joints) of one person in two cameras [m]", at_least=0.01)
-    memory: float = setting(8.0, "how long votes on a pair of tracks count, their weight falling to 1/e [frame-sets]", at_least=1.0)
+    memory: float = setting(
+        8.0, "how long votes on a pair of tracks count, their weight falling to 1/e [frame-sets]", at_least=1.0
+    )
 
 
 class Associator:

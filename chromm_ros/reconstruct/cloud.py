@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from chromm_ros.geometry import se3
-from chromm_ros.geometry.edges import depth_jumps, depth_normal_jumps
 from chromm_ros.reconstruct.arrays import numpy_of
 from chromm_ros.reconstruct.cameras import Cameras
+from chromm_ros.reconstruct.edges import depth_jumps, depth_normal_jumps
 from chromm_ros.records import Prediction
 from chromm_ros.settings import Settings, setting
 

@@ -85,7 +85,10 @@ class Tracker:
 
     def _name(self, images: list[Sights]) -> list[Int[np.ndarray, "_"]]:
         """The tracks of the people of one moment's images, and the tracks brought up to it."""
-        known = [self.cameras.setdefault(sights.view, CameraTracks.none_yet(sights)) for sights in images]
+        for sights in images:
+            if sights.view not in self.cameras:
+                self.cameras[sights.view] = CameraTracks.none_yet(sights)
+        known = [self.cameras[sights.view] for sights in images]
         numbers = [tracks.carried(sights) for tracks, sights in zip(known, images, strict=True)]
         self._follow(numbers, images, known)
         for named, sights, tracks in zip(numbers, images, known, strict=True):
@@ -99,8 +102,9 @@ class Tracker:
         """Give the others tracks that look and stand alike, by optimal transport, all cameras at once."""
         asked = []
         for named, sights, tracks in zip(numbers, images, known, strict=True):
-            free, new = np.flatnonzero(tracks.free(sights.stamp_ns)), np.flatnonzero(named < 0)
-            if len(free) and len(new):
+            new = np.flatnonzero(named < 0)
+            free = np.flatnonzero(tracks.free(sights.stamp_ns)) if len(new) else new
+            if len(free):
                 asked.append((named, tracks.number[free], new, self._scores(tracks, free, sights, new)))
         if not asked:
             return

@@ -9,7 +9,6 @@ from safetensors.torch import load_file
 from torch import nn
 
 from chromm_ros.geometry.camera import pixel_grid, project
-from chromm_ros.geometry.edges import depth_jumps, depth_normal_jumps
 from chromm_ros.geometry.rotation import matrix_from_rotvec, rotvec_from_matrix
 from chromm_ros.model.config import MULTIHMR as SIZES_OF_MULTIHMR
 from chromm_ros.model.config import PI3X as SIZE_OF_PI3X
@@ -40,6 +39,7 @@ from chromm_ros.model.scene_conditions import normalise_depths, ray_map
 from chromm_ros.model.scene_heads import CameraHead, ConvHead, nearest_rotation, uv_map
 from chromm_ros.model.vit import Block, resize_positions
 from chromm_ros.model.weight_maps import MULTIHMR, rename
+from chromm_ros.reconstruct.edges import depth_jumps, depth_normal_jumps
 from chromm_ros.records import Frame, FrameSet, Window
 
 pytestmark = pytest.mark.usefixtures("without_gradients")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chromm_ros.geometry.camera import pixel_grid, rays
-from chromm_ros.geometry.edges import depth_jumps, depth_normal_jumps
+from chromm_ros.reconstruct.edges import depth_jumps, depth_normal_jumps
 
 K = np.array([[60.0, 0, 24], [0, 60.0, 16], [0, 0, 1]])
 THROUGH = rays(pixel_grid(48, 32), K)

@@ -5,9 +5,12 @@ that are seen at a grazing angle, where depth grows fast from pixel to pixel; th
 Normals are computed only where depth jumps: few pixels of a real image, so the stricter rule costs little more than the first one.
 """
 
-import cv2
+from typing import Any
+
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Int
+
+from chromm_ros.errors import require
 
 DEPTH_SHARE = 0.03
 """Largest span of depth among a pixel and its neighbours on one surface, as a share of its own depth: upstream's `rtol`."""
@@ -28,8 +31,8 @@ def depth_jumps(depth: Float[np.ndarray, "H W"], valid: Bool[np.ndarray, "H W"] 
     """
     known = np.ones(depth.shape, np.bool_) if valid is None else valid
     single = depth.astype(np.float32, copy=False)
-    farthest = cv2.dilate(np.where(known, single, -np.float32(np.inf)), np.ones((3, 3), np.uint8))
-    nearest = cv2.erode(np.where(known, single, np.float32(np.inf)), np.ones((3, 3), np.uint8))
+    farthest = _cv2().dilate(np.where(known, single, -np.float32(np.inf)), np.ones((3, 3), np.uint8))
+    nearest = _cv2().erode(np.where(known, single, np.float32(np.inf)), np.ones((3, 3), np.uint8))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return np.asarray(((farthest - nearest) / single > DEPTH_SHARE) & known)
 
@@ -51,42 +54,49 @@ def depth_normal_jumps(
     known = finite & (single[..., 2] > 0)
     known = known if valid is None else known & valid
     jumps = depth_jumps(single[..., 2], known)
-    width = points.shape[1] + 4  # a frame of two invalid pixels around all maps, which are flat from here on
-    space = _framed(np.where(known, np.moveaxis(single, -1, 0), np.float32(0))).reshape(3, -1)
-    there = _framed(known).reshape(-1)
-    normals, facing = np.zeros_like(space), np.zeros_like(there)
-    at = np.flatnonzero(_framed(_grown(jumps, 5)) & _framed(known))
-    normals[:, at], facing[at] = _normals(space, there, at, width)
-    at = np.flatnonzero(_framed(_grown(jumps, 3)))
-    bent = np.zeros_like(there)
-    bent[at] = _bends(normals, facing, at, width)
-    near_a_bend, on_a_surface = _grown(bent.reshape(-1, width), 3), facing.reshape(-1, width)
-    return np.asarray(jumps & (near_a_bend & on_a_surface)[2:-2, 2:-2])
+    # Few pixels of an image matter, so normals are written into a list; a map with a frame says where in it, the rest at its empty end.
+    row, column = np.nonzero(_grown(jumps, 5) & known)
+    normals, facing = _normals(single, known, row, column)
+    place = np.full((known.shape[0] + 2, known.shape[1] + 2), len(row), np.int32)
+    place[row + 1, column + 1] = np.arange(len(row), dtype=np.int32)
+    row, column = np.nonzero(_grown(jumps, 3))
+    bent = np.zeros_like(jumps)
+    bent[row, column] = _bends(normals, facing, place, row, column)
+    return np.asarray(jumps & _grown(bent, 3) & facing[place[1:-1, 1:-1]])
 
 
 def _normals(
-    points: Float[np.ndarray, "3 N"], valid: Bool[np.ndarray, "N"], at: Int[np.ndarray, "K"], width: int
-) -> tuple[Float[np.ndarray, "3 K"], Bool[np.ndarray, "K"]]:
-    """Unit normals of some valid pixels, the mean over the triangles with their four neighbours, and whether there is any triangle."""
-    beside = [at + row * width + column for row, column in _RING]
-    spokes = [points.take(index, axis=1) - points.take(at, axis=1) for index in beside]
-    total, some = np.zeros((3, len(at)), np.float32), np.zeros(len(at), np.bool_)
-    for this in range(4):
-        after = (this + 1) % 4
-        whole = valid[beside[this]] & valid[beside[after]]
-        total += np.where(whole, _unit(_cross(spokes[this], spokes[after])), np.float32(0))
-        some |= whole
+    points: Float[np.ndarray, "H W 3"], valid: Bool[np.ndarray, "H W"], row: Int[np.ndarray, "K"], column: Int[np.ndarray, "K"]
+) -> tuple[Float[np.ndarray, "3 K+1"], Bool[np.ndarray, "K+1"]]:
+    """Unit normals of some valid pixels, the mean over the triangles with their four neighbours, and whether there is any triangle.
+
+    The last entry is that of a pixel that has none.
+    """
+    there, here = np.pad(valid, 1), points[row, column].T
+    total, some = np.zeros((3, len(row) + 1), np.float32), np.zeros(len(row) + 1, np.bool_)
+    last_row, last_column = valid.shape[0] - 1, valid.shape[1] - 1
+    known = [there[row + 1 + down, column + 1 + right] for down, right in _RING]
+    with np.errstate(invalid="ignore", over="ignore"):
+        spokes = [points[(row + down).clip(0, last_row), (column + right).clip(0, last_column)].T - here for down, right in _RING]
+        for this, after in ((0, 1), (1, 2), (2, 3), (3, 0)):
+            whole = known[this] & known[after]
+            total[:, :-1] += np.where(whole, _unit(_cross(spokes[this], spokes[after])), np.float32(0))
+            some[:-1] |= whole
     return _unit(total), some
 
 
 def _bends(
-    normals: Float[np.ndarray, "3 N"], facing: Bool[np.ndarray, "N"], at: Int[np.ndarray, "K"], width: int
+    normals: Float[np.ndarray, "3 N"],
+    facing: Bool[np.ndarray, "N"],
+    place: Int[np.ndarray, "H W"],
+    row: Int[np.ndarray, "K"],
+    column: Int[np.ndarray, "K"],
 ) -> Bool[np.ndarray, "K"]:
     """Whether a normal differs from one of those around it; a missing one differs from any that is there."""
-    here, limit = normals.take(at, axis=1), np.float32(np.cos(np.deg2rad(BEND)))
-    bent = np.zeros(len(at), np.bool_)
-    for row, column in _BLOCK:
-        index = at + row * width + column
+    here, limit = normals.take(place[row + 1, column + 1], axis=1), np.float32(np.cos(np.deg2rad(BEND)))
+    bent = np.zeros(len(row), np.bool_)
+    for down, right in _BLOCK:
+        index = place[row + 1 + down, column + 1 + right]
         bent |= facing[index] & ((here * normals.take(index, axis=1)).sum(0) < limit)
     return bent
 
@@ -101,11 +111,11 @@ def _unit(vectors: Float[np.ndarray, "3 K"]) -> Float[np.ndarray, "3 K"]:
     return np.asarray(vectors / np.maximum(np.sqrt((vectors * vectors).sum(0)), np.float32(_SMALLEST)))
 
 
-def _framed(values: Shaped[np.ndarray, "*B H W"]) -> Shaped[np.ndarray, "*B H+4 W+4"]:
-    """With two rows and columns of zeros on each side."""
-    return np.pad(values, (*((0, 0),) * (values.ndim - 2), (2, 2), (2, 2)))
-
-
 def _grown(mask: Bool[np.ndarray, "H W"], side: int) -> Bool[np.ndarray, "H W"]:
     """Every pixel that has one of the mask in the square around it."""
-    return np.asarray(cv2.dilate(mask.view(np.uint8), np.ones((side, side), np.uint8)) > 0)
+    return np.asarray(_cv2().dilate(mask.view(np.uint8), np.ones((side, side), np.uint8)) > 0)
+
+
+def _cv2() -> Any:
+    """OpenCV, asked for only where an edge is looked for: settings load without it."""
+    return require("cv2", extra="opencv")

@@ -24,7 +24,6 @@ from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from chromm_ros.body.skeleton import BODY_JOINTS
 from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.people import People
 from chromm_ros.settings import Settings, setting
@@ -65,7 +64,7 @@ class Associator:
         self,
         cameras: Cameras,
         people: People,
-        joints: Float[np.ndarray, "P J 3"],
+        joints: Float[np.ndarray, "P M 3"],
         tracks: Int[np.ndarray, "P"],
         alive: list[int],
         stamps_ns: tuple[int, ...],
@@ -75,7 +74,7 @@ class Associator:
         Args:
             cameras: of the window.
             people: of the window.
-            joints: theirs in the node's world.
+            joints: of their bodies in the node's world.
             tracks: theirs, from the tracker.
             alive: all tracks that the tracker remembers.
             stamps_ns: of the window's frame-sets.
@@ -83,13 +82,12 @@ class Associator:
         self._remember(np.array(sorted({*alive, *tracks.tolist()}), dtype=np.int64))
         place = np.searchsorted(self._numbers, tracks)
         step, view = cameras.step[people.frame], cameras.view[people.frame]
-        canonical = people.canonical()
         keep = np.exp(-1.0 / self._config.memory)
         for t, stamp in enumerate(stamps_ns):
             here = np.flatnonzero(step == t)
             if stamp > self._counted_ns and len(here):
                 here = here[np.argsort(view[here], kind="stable")]
-                share = shares(joints[here, :BODY_JOINTS], canonical[here, :BODY_JOINTS], view[here], self._config)
+                share = shares(joints[here], people.canonical(here), view[here], self._config)
                 pairs = np.ix_(place[here], place[here])
                 self._votes[pairs] = keep * self._votes[pairs] + ballots(share, view[here])
         self._counted_ns = max(self._counted_ns, *stamps_ns)
@@ -100,6 +98,8 @@ class Associator:
 
     def _remember(self, numbers: Int[np.ndarray, "N"]) -> None:
         """Bring the table of votes to a new set of tracks."""
+        if np.array_equal(numbers, self._numbers):
+            return
         kept = np.isin(numbers, self._numbers)
         old = np.searchsorted(self._numbers, numbers[kept])
         votes = np.zeros((len(numbers), len(numbers)))

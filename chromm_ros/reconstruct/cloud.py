@@ -12,6 +12,8 @@ from chromm_ros.reconstruct.edges import depth_jumps, depth_normal_jumps
 from chromm_ros.records import Prediction
 from chromm_ros.settings import Settings, setting
 
+CROWDED = 0.2
+"""Share of an image from which jumps of depth are noise and no edges; normals would cost much there and tell nothing."""
 PERSON = 0.5
 """Probability from which a patch shows a person."""
 
@@ -67,7 +69,10 @@ def _trusted(prediction: Prediction, frame: int, config: CloudConfig) -> Int[np.
     keep = confidence >= config.min_confidence
     if config.edges != "keep":
         points = numpy_of(prediction.points[frame])
-        keep &= ~(depth_jumps(points[..., 2], keep) if config.edges == "depth" else depth_normal_jumps(points, keep))
+        jumps = depth_jumps(points[..., 2], keep)
+        if config.edges == "depth_normal" and jumps.mean() < CROWDED:
+            jumps = depth_normal_jumps(points, keep)
+        keep &= ~jumps
     if not config.keep_people:
         keep &= ~_enlarged(numpy_of(prediction.human_mask[frame]) > PERSON, *confidence.shape)
     return np.flatnonzero(keep)

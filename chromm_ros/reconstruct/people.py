@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from chromm_ros.body.skeleton import HEAD, PELVIS
+from chromm_ros.body.skeleton import BODY_JOINTS, HEAD, PELVIS
 from chromm_ros.geometry import se3
 from chromm_ros.geometry.rotation import is_rotation
 from chromm_ros.reconstruct.arrays import float64, integers
@@ -63,14 +63,15 @@ class People:
             frame[keep], score, token, head_pixel, pelvis_pixel, head, rotations, betas, expression, offsets, np.flatnonzero(keep)
         )
 
-    def in_world(self, cameras: Cameras) -> Float[np.ndarray, "P J 3"]:
-        """Joints in the node's world, metres."""
-        in_camera = cameras.unit * self.head[:, None] + self.offsets
+    def in_world(self, cameras: Cameras) -> Float[np.ndarray, "P M 3"]:
+        """Joints of the body (without hands and face, which nobody is told by) in the node's world, metres."""
+        in_camera = cameras.unit * self.head[:, None] + self.offsets[:, :BODY_JOINTS]
         return se3.apply(cameras.world_from_cam[self.frame], in_camera)
 
-    def canonical(self) -> Float[np.ndarray, "P J 3"]:
-        """Joints relative to the pelvis along the body's own axes, metres: what is left of a pose without place and heading."""
-        return np.asarray((self.offsets - self.offsets[:, PELVIS : PELVIS + 1]) @ self.rotations[:, 0])
+    def canonical(self, which: Int[np.ndarray, "K"]) -> Float[np.ndarray, "K M 3"]:
+        """Joints of some people's bodies relative to the pelvis along the body's own axes, metres: a pose without place and heading."""
+        offsets = self.offsets[which, :BODY_JOINTS]
+        return np.asarray((offsets - offsets[:, PELVIS : PELVIS + 1]) @ self.rotations[which, 0])
 
     def __len__(self) -> int:
         return len(self.frame)

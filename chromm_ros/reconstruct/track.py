@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial.distance import cdist
 
-from chromm_ros.body.skeleton import BODY_JOINTS
 from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.people import People
 from chromm_ros.reconstruct.tracks import CameraTracks, Sights
@@ -65,13 +64,13 @@ class Tracker:
         """Numbers of all tracks that are remembered."""
         return [number for camera in self.cameras.values() for number in camera.number.tolist()]
 
-    def update(self, cameras: Cameras, people: People, joints: Float[np.ndarray, "P J 3"]) -> Int[np.ndarray, "P"]:
+    def update(self, cameras: Cameras, people: People, joints: Float[np.ndarray, "P M 3"]) -> Int[np.ndarray, "P"]:
         """The track of every person of a window; new ones where nobody fits.
 
         Args:
             cameras: of the window.
             people: of the window.
-            joints: theirs in the node's world.
+            joints: of their bodies in the node's world.
         """
         numbers = np.full(len(people), -1)
         for step in np.unique(cameras.step):  # oldest first: the frames of one camera are a sequence
@@ -143,7 +142,7 @@ class Tracker:
 
 
 def _sights(
-    cameras: Cameras, people: People, joints: Float[np.ndarray, "P J 3"], frame: int, here: Int[np.ndarray, "N"]
+    cameras: Cameras, people: People, joints: Float[np.ndarray, "P M 3"], frame: int, here: Int[np.ndarray, "N"]
 ) -> Sights:
     return Sights(
         view=int(cameras.view[frame]),
@@ -151,6 +150,6 @@ def _sights(
         pixel=people.head_pixel[here],
         same_px=SAME_PIXEL * float(cameras.size[frame].max()),
         token=people.token[here],
-        joints=joints[here, :BODY_JOINTS],
+        joints=joints[here],
         centre=cameras.world_from_cam[frame, :3, 3],
     )

@@ -5,9 +5,9 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial.transform import Rotation
 
 from chromm_ros.body.skeleton import HEAD
+from chromm_ros.geometry.rotation import matrix_from_rotvec, rotvec_from_matrix
 from chromm_ros.records import BodyParams
 
 
@@ -34,10 +34,8 @@ def params_from_rotations(
         betas: shape.
         expression: expression.
     """
-    lead = rotations.shape[:-3]
-    rotvecs = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_rotvec() if rotations.size else np.zeros((0, 3))
-    pose = rotvecs.astype(np.float32).reshape(*lead, 53, 3)
-    zero = np.zeros((*lead, 3), np.float32)
+    pose = rotvec_from_matrix(rotations).astype(np.float32)
+    zero = np.zeros((*rotations.shape[:-3], 3), np.float32)
     return BodyParams(
         global_orient=pose[..., 0, :],
         body_pose=pose[..., 1:22, :],
@@ -65,7 +63,7 @@ def rigid(body: Jointed, params: BodyParams, a_from_b: Float[np.ndarray, "*#B 4 
     """
     turn, shift = a_from_b[..., :3, :3], a_from_b[..., :3, 3]
     root = body.rest_joints(params.betas, params.expression)[..., 0, :]
-    old = Rotation.from_rotvec(params.global_orient.reshape(-1, 3)).as_matrix().reshape(*params.global_orient.shape, 3)
-    new = Rotation.from_matrix((turn @ old).reshape(-1, 3, 3)).as_rotvec().reshape(params.global_orient.shape)
+    old = matrix_from_rotvec(params.global_orient)
+    new = rotvec_from_matrix(turn @ old)
     moved = (turn @ (params.transl + root)[..., None])[..., 0] + shift - root
     return replace(params, global_orient=new.astype(np.float32), transl=moved.astype(np.float32))

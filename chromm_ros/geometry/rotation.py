@@ -1,6 +1,6 @@
 """Rotations: axis-angle vectors, matrices, angles between them, their mean and their median.
 
-SciPy's `Rotation` does the conversions; here they get leading batch axes of any number.
+Everything has leading batch axes of any number.
 """
 
 import numpy as np
@@ -17,11 +17,28 @@ def matrix_from_rotvec(rotvec: Float[np.ndarray, "*B 3"]) -> Float[np.ndarray, "
 
 
 def rotvec_from_matrix(matrix: Float[np.ndarray, "*B 3 3"]) -> Float[np.ndarray, "*B 3"]:
-    """Axis-angle vectors (radians, length at most pi) of rotation matrices."""
-    if not matrix.size:
-        return np.zeros(matrix.shape[:-1])
-    flat = Rotation.from_matrix(matrix.reshape(-1, 3, 3)).as_rotvec()
-    return np.asarray(flat.reshape(matrix.shape[:-1]))
+    """Axis-angle vectors (radians, length at most pi) of rotation matrices.
+
+    By quaternions, of which each row of a symmetric matrix is a multiple; the row with the largest one keeps all digits (Shepperd 1978,
+    "Quaternion from rotation matrix"). For the thousands of joints of a window several times as fast as SciPy's.
+    """
+    (a, b, c), (d, e, f), (g, h, i) = np.moveaxis(matrix.reshape(-1, 3, 3).astype(np.float64), 0, -1)
+    w, x, y, z = h - f, c - g, d - b, np.array((d + b, g + c, h + f))
+    rows = np.array(
+        (
+            (1 + a + e + i, w, x, y),
+            (w, 1 + a - e - i, z[0], z[1]),
+            (x, z[0], 1 - a + e - i, z[2]),
+            (y, z[1], z[2], 1 - a - e + i),
+        )
+    )
+    best = rows[range(4), range(4)].argmax(axis=0)
+    quaternion = rows[best, :, np.arange(len(best))].T  # w x y z
+    quaternion = np.where(quaternion[0] < 0.0, -quaternion, quaternion)
+    sine = np.sqrt((quaternion[1:] ** 2).sum(axis=0))
+    # angle / sine, which tends to 2 / cosine where the angle vanishes
+    factor = np.where(sine > 0.0, 2.0 * np.arctan2(sine, quaternion[0]) / np.where(sine > 0.0, sine, 1.0), 0.0)
+    return np.asarray((factor * quaternion[1:]).T.reshape(matrix.shape[:-1]))
 
 
 def nearest_rotation(matrix: Float[np.ndarray, "*B 3 3"]) -> Float[np.ndarray, "*B 3 3"]:

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from chromm_ros.geometry import se3
-from chromm_ros.geometry.rotation import mean_rotation, rotvec_from_matrix
+from chromm_ros.geometry.rotation import nearest_rotation, rotvec_from_matrix
 
 MEMORY = 0.9
 """Share of the summed deviation that a window keeps."""
@@ -73,28 +73,34 @@ class FixedCameras:
             free: frames whose pose is not known otherwise.
         """
         held = poses.copy()
-        for camera in np.unique(view[free]).tolist() if self._after else []:
-            frames = free & (view == camera)
-            if (frames & new).any():
-                self._see(camera, poses[frames & new])
-            place = self._places.get(camera)
-            if place is not None and place.windows >= self._after:
-                held[frames] = place.pose
+        if self._after and free.any():
+            self._see(poses[free & new], view[free & new])
+            for frame in np.flatnonzero(free):
+                place = self._places.get(int(view[frame]))
+                if place is not None and place.windows >= self._after:
+                    held[frame] = place.pose
         return held
 
-    def _see(self, camera: int, poses: Float[np.ndarray, "N 4 4"]) -> None:
-        """Bring a camera's place up to its new images."""
-        now = se3.compose(mean_rotation(poses[:, :3, :3]), poses[:, :3, 3].mean(axis=0))
-        place = self._places.setdefault(camera, Place(now, 0))
-        turn = rotvec_from_matrix(now[:3, :3] @ place.pose[:3, :3].T)
-        away = np.stack([now[:3, 3] - place.pose[:3, 3], turn])
-        lean = MEMORY * place.lean + away
-        left = (np.linalg.norm(away, axis=1) > self._tolerance) | (np.linalg.norm(lean, axis=1) > LEAN * self._tolerance)
-        if left.any():
-            self._places[camera] = Place(now)
-            return
-        place.lean, place.windows = lean, place.windows + 1
-        if place.windows < self._after:
-            share = 1.0 / place.windows
-            both = np.stack([place.pose[:3, :3], now[:3, :3]])
-            place.pose = se3.compose(mean_rotation(both, np.array([1.0 - share, share])), place.pose[:3, 3] + share * away[0])
+    def _see(self, poses: Float[np.ndarray, "N 4 4"], view: Int[np.ndarray, "N"]) -> None:
+        """Bring the places of cameras up to their new images."""
+        names, row, count = np.unique(view, return_inverse=True, return_counts=True)
+        total = np.zeros((len(names), 4, 4))
+        np.add.at(total, row.reshape(-1), poses)
+        now = se3.compose(nearest_rotation(total[:, :3, :3]), total[:, :3, 3] / count[:, None])
+        places = [self._places.setdefault(name, Place(pose, 0)) for name, pose in zip(names.tolist(), now, strict=True)]
+        before = np.array([place.pose for place in places]).reshape(-1, 4, 4)
+        turn = rotvec_from_matrix(now[:, :3, :3] @ np.swapaxes(before[:, :3, :3], 1, 2))
+        away = np.stack([now[:, :3, 3] - before[:, :3, 3], turn], axis=1)  # cameras 2 3
+        lean = MEMORY * np.array([place.lean for place in places]).reshape(-1, 2, 3) + away
+        left = (np.linalg.norm(away, axis=2) > self._tolerance) | (np.linalg.norm(lean, axis=2) > LEAN * self._tolerance)
+        windows = np.array([place.windows for place in places]) + 1
+        share = (1.0 / np.maximum(windows, 1))[:, None, None]
+        turned = nearest_rotation((1.0 - share) * before[:, :3, :3] + share * now[:, :3, :3])
+        mean = se3.compose(turned, before[:, :3, 3] + share[:, 0] * away[:, 0])
+        for k, (name, place) in enumerate(zip(names.tolist(), places, strict=True)):
+            if left[k].any():
+                self._places[name] = Place(now[k])
+                continue
+            place.lean, place.windows = lean[k], int(windows[k])
+            if place.windows < self._after:
+                place.pose = mean[k]

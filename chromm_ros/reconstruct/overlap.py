@@ -28,6 +28,8 @@ CENTRE = 3.0
 far apart drift one and a half times as much as poses alone; poses alone let a rig in one place turn away eight times as far. This lets
 neither (planted noise, 40 windows)."""
 ROUNDS = 5
+CONVERGED = 0.01
+"""Change of the error, as a share of it, below which no further round is worth its time."""
 FEWEST = 24
 """Points below which poses are believed alone."""
 WORST = 0.1
@@ -157,7 +159,9 @@ def _huber(
     prior, fit, error, weight = pair / distance**2, start, 0.0, pair
     for _ in range(ROUNDS):
         far = np.linalg.norm(fit.apply(source) - target, axis=-1) / distance
-        error = float(np.median(far))
+        before, error = error, float(np.median(far))
+        if abs(error - before) < CONVERGED * error:
+            break
         weight = prior * np.minimum(1.0, HUBER * max(error, 1e-9) / np.maximum(far, 1e-12))
         fit = fit_points(source, target, weight)
     away = target - np.average(target, axis=0, weights=weight)

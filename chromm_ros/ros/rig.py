@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import replace
 
 import tf2_ros
-from numpy import float32
 from rclpy.clock import ClockType
 from rclpy.node import Node
 from rclpy.time import Time
@@ -49,4 +48,4 @@ class Rig:
             self.missing[frame.camera] += 1
             self.reason = str(error)
             return frame
-        return replace(frame, world_from_cam=matrix_from_transform(found.transform).astype(float32))
+        return replace(frame, world_from_cam=matrix_from_transform(found.transform))

@@ -134,6 +134,21 @@ def test_depth_is_never_mixed_across_a_step() -> None:
     assert np.unique(made_depth(step)).tolist() == [1, 9]
 
 
+def test_far_from_the_origin_poses_keep_their_baseline() -> None:
+    """UTM: half a metre would be one step of float32."""
+    utm, told = np.eye(4), window([(64, 48)] * 3, 1)
+    utm[:2, 3] = 691_607.123, 5_334_760.377
+    cam0_from_cam1 = np.eye(4)
+    cam0_from_cam1[:3, 3] = 0.37, 0.11, -0.02
+    world_from_cam0 = utm @ np.array(((0.0, 0, 1, 0), (-1, 0, 0, 0), (0, -1, 0, 0), (0, 0, 0, 1)))
+    for view, pose in ((1, world_from_cam0), (2, world_from_cam0 @ cam0_from_cam1)):
+        told = with_frame(told, 0, view, world_from_cam=pose)
+    poses = InputMaker(21168, 224, exact=False)(told).views.conditions().poses
+    assert poses is not None
+    np.testing.assert_allclose(poses[0, 2].inverse(), np.linalg.inv(cam0_from_cam1), atol=1e-6)
+    assert torch.equal(poses[0, :2], torch.eye(4).expand(2, 4, 4)), "relative to the first that is known; unknown ones lie there"
+
+
 def test_a_frame_is_resized_once_while_it_stays_in_the_window() -> None:
     make = InputMaker(21168, 224, exact=False)
     whole = window([(64, 48)], 3)

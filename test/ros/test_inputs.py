@@ -114,14 +114,14 @@ def test_poses_come_from_tf_at_the_stamp_of_the_image(make_node: Callable[..., N
     end = time.monotonic() + 20
     posed = rig.posed(frame_set)
     while posed.frames[0].world_from_cam is None and time.monotonic() < end:
-        send(10, 1.0)
-        send(11, 2.0)
+        send(10, 700_001.01)  # a map in UTM: float32 has steps of 6 cm there
+        send(11, 700_002.01)
         executor.spin_once(timeout_sec=0.05)
         posed = rig.posed(frame_set)
     left, right, absent = posed.frames
     assert "nowhere" in rig.reason
-    expected = [[0, -1, 0, 1.5], [1, 0, 0, 2], [0, 0, 1, 3], [0, 0, 0, 1]]
-    np.testing.assert_allclose(left.world_from_cam, expected, atol=1e-6)
+    expected = [[0, -1, 0, 700_001.51], [1, 0, 0, 2], [0, 0, 1, 3], [0, 0, 0, 1]]
+    np.testing.assert_allclose(left.world_from_cam, expected, atol=1e-6, rtol=0)
     assert right.world_from_cam is None
     assert rig.missing["right"] > 0
     assert absent is None

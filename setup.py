@@ -11,7 +11,8 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "chromm_ros" / "__init__.py
 EXTRAS = {
     # Not required by itself: a ROS distribution brings its own, and a second one would bring a NumPy that cv_bridge cannot use.
     "opencv": ["opencv-python-headless>=4.5"],
-    "model": ["torch>=2.5", "safetensors>=0.5", "pillow>=9"],
+    # safetensors 0.7 and older copy all tensors while they write, 5.4 GB more for Pi3X.
+    "model": ["torch>=2.5", "safetensors>=0.8", "pillow>=9"],
     "body": ["smplx>=0.1.28", "torch>=2.4"],
     "hub": ["huggingface_hub>=0.25"],  # for `weights fetch` alone
     "bags": ["rosbags>=0.10"],

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from chromm_ros.errors import ConfigError
+from chromm_ros.model.config import MULTIHMR, PI3X, HumanConfig, SceneConfig
 
 PI3X_ALLOWS = (
     "non-commercial use only, with attribution; whoever passes the weights on must keep this restriction "
@@ -22,6 +23,8 @@ class Publication:
     """What we call it, and what it is imported as."""
     kind: str
     """`scene` or `human`, as `Card.kind`."""
+    config: SceneConfig | HumanConfig
+    """Its size; only a file of exactly this size can be this one."""
     gigabytes: float
     """Its size: 4 bytes per parameter of the published network; the file itself was not at hand."""
     file: str
@@ -38,10 +41,11 @@ class Publication:
     """Repository on the Hugging Face hub; empty where we know of no file there, and for licences that want to be accepted first."""
 
 
-def _multihmr(name: str, gigabytes: float) -> Publication:
+def _multihmr(name: str, config: HumanConfig, gigabytes: float) -> Publication:
     return Publication(
         name=f"multiHMR_{name}",
         kind="human",
+        config=config,
         gigabytes=gigabytes,
         file=f"multiHMR_{name}.pt",
         address=f"https://download.europe.naverlabs.com/ComputerVision/MultiHMR/multiHMR_{name}.pt",
@@ -55,6 +59,7 @@ PUBLISHED = (
     Publication(
         name="pi3x",
         kind="scene",
+        config=PI3X,
         gigabytes=5.44,
         file="model.safetensors",
         address="https://huggingface.co/yyfz233/Pi3X/resolve/main/model.safetensors",
@@ -63,12 +68,12 @@ PUBLISHED = (
         allows=PI3X_ALLOWS,
         hub="yyfz233/Pi3X",
     ),
-    _multihmr("896_L", 1.27),
-    _multihmr("672_L", 1.27),
-    _multihmr("672_B", 0.39),
-    _multihmr("672_S", 0.13),
-    _multihmr("1288_L_bedlam", 1.27),
-    _multihmr("1288_L_agora", 1.27),
+    _multihmr("896_L", MULTIHMR["896_L"], 1.27),
+    _multihmr("672_L", MULTIHMR["672_L"], 1.27),
+    _multihmr("672_B", MULTIHMR["672_B"], 0.39),
+    _multihmr("672_S", MULTIHMR["672_S"], 0.13),
+    _multihmr("1288_L_bedlam", HumanConfig(image_size=1288), 1.27),
+    _multihmr("1288_L_agora", HumanConfig(image_size=1288), 1.27),
 )
 """Sources: the READMEs of yyfz/Pi3 (9fa3ddb3) and naver/multi-hmr (651fb411)."""
 LARGEST_BYTES = 8 * 10**9

@@ -67,7 +67,7 @@ def _list(_: argparse.Namespace) -> None:
         for path, card in inside.items():
             _say(f"  {path.stem:22} {path.stat().st_size / 1e9:5.2f} GB  {card if isinstance(card, str) else card.kind}")
             if not isinstance(card, str) and card.licence:
-                _say(f"      {card.licence}: {card.allows}")
+                _say(f"      {': '.join(filter(None, (card.licence, card.allows)))}")
         if not inside:
             _say("  none")
 

@@ -4,7 +4,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -26,7 +26,7 @@ from chromm_ros.model.checkpoint import (
     weights_folder,
 )
 from chromm_ros.model.chromm import Chromm
-from chromm_ros.model.config import MULTIHMR, HumanConfig, NetworkConfig, SceneConfig
+from chromm_ros.model.config import HumanConfig, NetworkConfig, SceneConfig
 from chromm_ros.weights.catalogue import PUBLISHED, Publication
 from chromm_ros.weights.progress import Progress, sha256_of
 from chromm_ros.weights.published import Published, network_of, not_finite, read_published
@@ -81,27 +81,32 @@ def import_published(path: Path, name: str = "") -> tuple[Path, Card]:
 
 
 def card_of(found: Published, path: Path, name: str, sha256: str) -> Card:
-    """The card of a published file; only a file that carries or has the size of a published one is given its licence."""
+    """The card of a published file; only a file that has exactly the size of a published one is given its name, source and licence.
+
+    Raises:
+        ConfigError: if the name cannot be a file's name, or the file has a published name and another size.
+    """
     publication = recognise(found, path)
+    if not name and publication is None and any(each.name.lower() == path.stem.lower() for each in PUBLISHED):
+        raise ConfigError(f"'{path}' has the name of a published file, but not its size: give it a name of its own by --name")
     name = name or (publication.name if publication else path.stem)
     if not re.fullmatch(r"\w[\w.+-]*", name) or name.endswith(SUFFIX):
-        raise ConfigError(f"the name is '{name}', expected letters, digits, '_', '.', '+' and '-' without '{SUFFIX}'")
-    about = {}
+        raise ConfigError(f"the name is {name!r}, expected letters, digits, '_', '.', '+' and '-' without '{SUFFIX}'")
+    about = {"source": "unknown: no single published file has its size", "licence": "unknown: ask whoever made the file"}
+    notes = [f"imported from {path.name}", *found.remarks]
     if publication:
         about = {"source": publication.address, "allows": publication.allows}
         about["licence"] = f"{publication.licence}, {publication.licence_address}"
-    notes = "; ".join((f"imported from {path.name}", *found.remarks))
-    return Card(name=name, kind=found.kind, config=asdict(found.config), sha256=sha256, notes=notes, **about)
+        notes.append(f"taken for {publication.name} by its size; no checksum of the published file was at hand")
+    return Card(name=name, kind=found.kind, config=asdict(found.config), sha256=sha256, notes="; ".join(notes), **about)
 
 
 def recognise(found: Published, path: Path) -> Publication | None:
-    """Which published file this is: by its name where that fits its content, else by its size."""
-    fitting = [each for each in PUBLISHED if each.kind == found.kind]
-    named = next((each for each in fitting if each.name.lower() == path.stem.lower()), None)
-    if named or found.kind == "scene":
-        return named or fitting[0]
-    size = next((name for name, size in MULTIHMR.items() if size == found.config), None)
-    return next((each for each in fitting if each.name == f"multiHMR_{size}"), None)
+    """Which published file this is: the one of its size, with or without conditioning; of several, the one of its name."""
+    config = replace(found.config, conditioned=True) if isinstance(found.config, SceneConfig) else found.config
+    fitting = [each for each in PUBLISHED if each.config == config]
+    named = [each for each in fitting if each.name.lower() == path.stem.lower()]
+    return next(iter(named or (fitting if len(fitting) == 1 else [])), None)
 
 
 def look_into(path_or_name: str) -> Content:

@@ -1,7 +1,7 @@
 """Published files in, by the command line as a user meets it; and our own files looked at and checked."""
 
 import hashlib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,25 +9,34 @@ import pytest
 import torch
 from model.reference import arrays, assert_same, golden
 from safetensors.torch import load_file, save_file
-from weights.files import HUMAN, arguments, multihmr, pi3x, write_multihmr, write_pi3x
+from weights.files import HUMAN, SCENE, arguments, multihmr, pi3x, write_multihmr, write_pi3x
 
 from chromm_ros.__main__ import main
 from chromm_ros.errors import ConfigError, FileError
 from chromm_ros.model.checkpoint import Card, read_card, save_weights
 from chromm_ros.model.chromm import Chromm
-from chromm_ros.model.config import MULTIHMR, SIZES, ModelOptions
+from chromm_ros.model.config import MULTIHMR, PI3X, SIZES, ModelOptions
 from chromm_ros.model.human_branch import detect
 from chromm_ros.model.load import load_network
 from chromm_ros.model.scene_branch import to_world
+from chromm_ros.weights import store
+from chromm_ros.weights.catalogue import PUBLISHED
 from chromm_ros.weights.published import Published
-from chromm_ros.weights.store import card_of, import_published, verify
+from chromm_ros.weights.store import card_of, import_published, recognise, verify
 
 
 def run(*arguments: object) -> int:
     return main(["weights", *map(str, arguments)])
 
 
-def test_pi3x_comes_in_with_its_licence_and_the_network_runs_on_it(tmp_path: Path, folder: Path, capsys) -> None:
+@pytest.fixture
+def pi3x_is_tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the published Pi3X were as small as our tests' files."""
+    small = tuple(replace(each, config=SCENE) if each.name == "pi3x" else each for each in PUBLISHED)
+    monkeypatch.setattr(store, "PUBLISHED", small)
+
+
+def test_pi3x_comes_in_with_its_licence_and_the_network_runs_on_it(tmp_path: Path, folder: Path, pi3x_is_tiny, capsys) -> None:
     file = write_pi3x(tmp_path / "model.safetensors")
     assert run("import", file) == 0
     said = capsys.readouterr().out
@@ -52,12 +61,27 @@ def test_the_name_is_the_published_one_where_file_or_size_tell_it(tmp_path: Path
         return card.name, "NAVER" in card.licence
 
     assert name(MULTIHMR["672_S"], "download.pt") == ("multiHMR_672_S", True)
-    assert name(MULTIHMR["896_L"], "multihmr_1288_l_agora.pt") == ("multiHMR_1288_L_agora", True)
+    larger = replace(MULTIHMR["896_L"], image_size=1288)
+    assert name(larger, "multihmr_1288_l_agora.pt") == ("multiHMR_1288_L_agora", True)
+    assert name(larger, "download.pt") == ("download", False), "two are published of this size"
     assert name(MULTIHMR["896_L"], "x.pt", "mine-2") == ("mine-2", True)
     assert name(HUMAN, "small.pt") == ("small", False), "a file of a size that nobody publishes is given nobody's licence"
     for wrong in ("../x", "a b", ".x", "x.safetensors"):
         with pytest.raises(ConfigError, match="expected letters, digits"):
             name(HUMAN, "small.pt", wrong)
+
+
+def test_neither_a_name_nor_a_kind_makes_a_file_a_published_one(tmp_path: Path, folder: Path, capsys) -> None:
+    assert recognise(Published("human", MULTIHMR["896_L"], {}), Path("multiHMR_672_S.pt")).name == "multiHMR_896_L"
+    assert recognise(Published("scene", replace(PI3X, conditioned=False), {}), Path("x.safetensors")).name == "pi3x"
+    for size, file in ((HUMAN, "multiHMR_896_L.pt"), (SCENE, "pi3x.safetensors")):
+        with pytest.raises(ConfigError, match=r"has the name of a published file, but not its size: .* --name"):
+            card_of(Published("any", size, {}), Path(file), "", "")
+    assert run("import", write_pi3x(tmp_path / "model.safetensors")) == 0
+    card = read_card(folder / "model.safetensors")
+    assert card is not None and card.source.startswith("unknown: ") and card.licence.startswith("unknown: ") and not card.allows
+    assert run("list") == 0
+    assert "GB  imported" not in capsys.readouterr().out
 
 
 def test_inspect_and_verify_look_at_published_files_and_ours(tmp_path: Path, folder: Path, capsys) -> None:
@@ -117,7 +141,7 @@ def test_nothing_is_written_for_a_file_with_nan_or_without_room(tmp_path: Path, 
         import_published(tmp_path / "nan.safetensors")
     file = write_pi3x(tmp_path / "model.safetensors")
     monkeypatch.setattr("chromm_ros.weights.store.SPARE_BYTES", 10**18)
-    with pytest.raises(FileError, match=r"GB free, 'pi3x.safetensors' needs 0.0 GB: make room"):
+    with pytest.raises(FileError, match=r"GB free, 'model.safetensors' needs 0.0 GB: make room"):
         import_published(file)
     assert not folder.exists() or not list(folder.iterdir())
     monkeypatch.setenv("CHROMM_WEIGHTS", str(file / "below-a-file"))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from chromm_ros.model.config import HumanConfig
 from chromm_ros.model.human_branch import Detections, HumanBranch, at_patch, camera_embedding
+from chromm_ros.model.scene_heads import in_float32
 
 ROTATIONS = 53
 """0 global, 1..21 body, 22..36 left hand, 37..51 right hand, 52 jaw."""
@@ -173,10 +174,10 @@ class PerceptionHead(nn.Module):
         ).to(context.dtype)
         x = self.transformer(queries, found.image, context)
         return (
-            self.decpose(x) + self.init_body_pose,
-            self.decshape(x) + self.init_betas,
-            self.decexpression(x) + self.init_expression,
-            self.deccam(x) + self.init_cam,
+            in_float32(self.decpose, x) + self.init_body_pose,
+            in_float32(self.decshape, x) + self.init_betas,
+            in_float32(self.decexpression, x) + self.init_expression,
+            in_float32(self.deccam, x) + self.init_cam,
             x,
         )
 
@@ -192,9 +193,9 @@ class MultiHmr(HumanBranch):
         """People at the detections; `intrinsics` in pixels of the square images."""
         rays = camera_embedding(intrinsics, round(features.shape[1] ** 0.5), self.config.bands, self.config.max_resolution)
         pose, betas, expression, camera, token = self.perception(torch.cat((features, rays.to(features.dtype)), -1), found)
-        distance = distance_of(camera[:, 0].float(), intrinsics[found.image, 0, 0], self.config.image_size)
-        rotations = rotations_from_6d(pose.float().unflatten(-1, (ROTATIONS, 6)))
-        return PeopleOutput(rotations, betas.float(), expression.float(), distance, token.float())
+        distance = distance_of(camera[:, 0], intrinsics[found.image, 0, 0], self.config.image_size)
+        rotations = rotations_from_6d(pose.unflatten(-1, (ROTATIONS, 6)))
+        return PeopleOutput(rotations, betas, expression, distance, token.float())
 
 
 def rotations_from_6d(six: Float[Tensor, "*B 6"]) -> Float[Tensor, "*B 3 3"]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from chromm_ros.model.config import PATCH, HumanConfig, NetworkConfig
 from chromm_ros.model.human_branch import Detections, camera_embedding
 from chromm_ros.model.human_heads import EXPRESSIONS, ROTATIONS, PeopleTransformer, mean_pose, rotations_from_6d
+from chromm_ros.model.scene_heads import in_float32
 
 
 @dataclass(frozen=True)
@@ -86,12 +87,12 @@ class SmplDecoder(nn.Module):
         rays = camera_embedding(intrinsics, side, self.human.bands, self.human.max_resolution).to(features.dtype)
         own_ray = rays[found.image, found.row * side + found.column]
         x = self.transformer(torch.cat((tokens, own_ray.to(tokens.dtype)), -1), found.image, torch.cat((features, rays), -1))
-        pose = (self.decpose(x).float() + self.init_body_pose).unflatten(-1, (ROTATIONS, 6))
+        pose = (in_float32(self.decpose, x) + self.init_body_pose).unflatten(-1, (ROTATIONS, 6))
         return Bodies(
             rotations=rotations_from_6d(pose),
-            betas=self.decshape(x).float(),
-            expression=self.decexpression(x).float(),
-            depth_residual=self.decdepth(x).float()[:, 0],
+            betas=in_float32(self.decshape, x),
+            expression=in_float32(self.decexpression, x),
+            depth_residual=in_float32(self.decdepth, x)[:, 0],
         )
 
 
@@ -128,7 +129,7 @@ class PelvisHead(nn.Module):
 
     def first(self, tokens: Float[Tensor, "K E"], head: Float[Tensor, "K 2"]) -> Float[Tensor, "K 2"]:
         """Coarse pixel in the square image, from the head's."""
-        return head + PATCH * self.coarse(tokens).float()  # type: ignore[no-any-return]  # modules are called untyped
+        return head + PATCH * in_float32(self.coarse[-1], self.coarse[:-1](tokens))
 
     def again(
         self,
@@ -142,5 +143,5 @@ class PelvisHead(nn.Module):
         side = round(features.shape[1] ** 0.5)
         patch = (coarse / PATCH).floor().long().clamp(0, side - 1)  # (K, 2): column, row
         token = features[found.image, patch[:, 1] * side + patch[:, 0]]
-        offset = self.fine(torch.cat((tokens, token.to(tokens.dtype)), -1)).float()
+        offset = in_float32(self.fine[-1], self.fine[:-1](torch.cat((tokens, token.to(tokens.dtype)), -1)))
         return torch.where(inside[:, None], (patch + 0.5 + offset) * PATCH, coarse)

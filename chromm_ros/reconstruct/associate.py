@@ -10,7 +10,9 @@ the Hungarian method and cuts at a threshold. Three things make that one answer 
 - Votes. Every new frame-set lets each pair of tracks vote: an assigned pair for, by how far its cost is below the threshold, or
   against, by how far above; a pair that both see but that is not assigned against, by how far apart. Votes add up along tracks and
   fade, so one bad image does not swap people, a track that changed over to somebody else is found out, and images that come again in
-  the next window do not vote again.
+  the next window do not vote again. They fade quickly: a track that changes over takes its votes along, so the longer they are kept
+  the fewer pairs are found (planted noise three times as large as fitted: 86 % with a memory of 1, 84 % with 2, 79 % with 8), while
+  ids change less with a memory of 2 or more.
 - A partition. Pairs with votes above zero are joined in order of their votes. Two groups join only if the votes between all their
   members sum to more than zero: that settles cycles that disagree (a with b, b with c, but a not with c).
 - No camera sees a person twice: groups with tracks of one camera in one frame-set never join.
@@ -43,7 +45,7 @@ class AssociationConfig(Settings):
     )
     max_cost_m: float = setting(0.8, "largest cost (mean over joints) of one person in two cameras [m]", at_least=0.01)
     memory: float = setting(
-        8.0, "how long votes on a pair of tracks count, their weight falling to 1/e [frame-sets]", at_least=1.0
+        2.0, "how long votes on a pair of tracks count, their weight falling to 1/e [frame-sets]", at_least=1.0
     )
 
 

@@ -64,13 +64,17 @@ class Tracker:
         """Numbers of all tracks that are remembered."""
         return [number for camera in self.cameras.values() for number in camera.number.tolist()]
 
-    def update(self, cameras: Cameras, people: People, joints: Float[np.ndarray, "P M 3"]) -> Int[np.ndarray, "P"]:
+    def update(
+        self, cameras: Cameras, people: People, joints: Float[np.ndarray, "P M 3"], newest_ns: int | None = None
+    ) -> Int[np.ndarray, "P"]:
         """The track of every person of a window; new ones where nobody fits.
 
         Args:
             cameras: of the window.
             people: of the window.
             joints: of their bodies in the node's world.
+            newest_ns: stamp of the window's newest frame-set, by which people leave even where no frame can be used; None: that of the
+                newest frame.
         """
         numbers = np.full(len(people), -1)
         for step in np.unique(cameras.step):  # oldest first: the frames of one camera are a sequence
@@ -79,7 +83,7 @@ class Tracker:
             images = [_sights(cameras, people, joints, int(f), here) for f, here in zip(frames, members, strict=True)]
             for here, named in zip(members, self._name(images), strict=True):
                 numbers[here] = named
-        self._forget(cameras)
+        self._forget(cameras, newest_ns)
         return numbers
 
     def _name(self, images: list[Sights]) -> list[Int[np.ndarray, "_"]]:
@@ -118,7 +122,7 @@ class Tracker:
     def _scores(
         self, tracks: CameraTracks, free: Int[np.ndarray, "M"], sights: Sights, new: Int[np.ndarray, "N"]
     ) -> Float[np.ndarray, "M N"]:
-        """How well new people of an image go with tracks: not above zero, -inf where joints moved too far."""
+        """How well new people of an image go with tracks: not above zero, -inf where joints moved too far or too long ago."""
         config = self._config
         looks = cdist(tracks.token[free], sights.token[new]) / config.token_scale
         seconds = np.abs(sights.stamp_ns - tracks.last_ns[free]) * 1e-9
@@ -130,13 +134,15 @@ class Tracker:
         forgiven = (allowed / (allowed + config.depth_tolerance * distance))[..., None]
         square = np.einsum("mnjd,mnjd->mnj", moved, moved) - (1.0 - forgiven**2) * along**2
         share = np.sqrt(np.maximum(square, 0.0)).mean(axis=-1) / allowed
-        return np.where(share <= 1.0, -looks - config.displacement_weight * share, -np.inf)
+        fits = (share <= 1.0) & (seconds <= config.max_gap_s)[:, None]
+        return np.where(fits, -looks - config.displacement_weight * share, -np.inf)
 
-    def _forget(self, cameras: Cameras) -> None:
+    def _forget(self, cameras: Cameras, newest_ns: int | None) -> None:
         """Drop tracks that are absent too long, and images that cannot come again."""
-        if not len(cameras):
+        if newest_ns is None and not len(cameras):
             return
-        oldest, newest = int(cameras.stamp_ns.min()), int(cameras.stamp_ns.max())
+        newest = int(cameras.stamp_ns.max()) if newest_ns is None else newest_ns
+        oldest = int(cameras.stamp_ns.min(initial=newest))
         for tracks in self.cameras.values():
             tracks.forget(min(oldest, newest - int(self._config.max_gap_s * 1e9)), oldest)
 

@@ -136,3 +136,22 @@ def test_the_depth_of_a_track_follows_slowly_and_its_pixels_at_once() -> None:
     before = float((joints[0, :22].mean(axis=0) - centre) @ ray) / distance
     assert held @ ray / distance == pytest.approx(before + 0.3 * (distance + 0.5 - before), abs=1e-6)
     assert np.linalg.norm(np.cross(held, ray)) / distance == pytest.approx(0.0, abs=1e-9)
+
+
+def test_who_comes_back_after_a_pause_of_all_cameras_is_new() -> None:
+    for pause, kept in ((15, True), (25, False)):  # frame-sets of 0.1 s, 2 s are allowed
+        tracker = Tracker(TrackingConfig())
+        before = tracker.update(*sights(0, first=0, steps=2))
+        after = tracker.update(*sights(1, first=1 + pause, steps=2))
+        assert bool(set(before.tolist()) & set(after.tolist())) == kept
+
+
+def test_people_leave_though_no_frame_can_be_used() -> None:
+    tracker = Tracker(TrackingConfig())
+    cameras, people, joints = sights(steps=1)
+    tracker.update(cameras, people, joints, 0)
+    nobody = sights(1, first=0, steps=1, missing=frozenset({(0, 0)}))
+    tracker.update(*nobody, newest_ns=1_000_000_000)
+    assert len(tracker.tracks) == 3
+    tracker.update(*nobody, newest_ns=3_000_000_000)
+    assert not tracker.tracks

@@ -24,6 +24,9 @@ from chromm_ros.model.config import ModelOptions
 from chromm_ros.model.predictor import Predictor
 from chromm_ros.records import Frame, FrameSet, Prediction, Window
 
+LARGEST = 1e9
+"""Largest number of a pose (metres) or of intrinsics (pixels): float64 knows a place that far off to a tenth of a micrometre."""
+
 
 def load(name_or_path: str | Path = "", **options: Any) -> "Model":
     """A network, ready to run.
@@ -81,7 +84,7 @@ class Model:
             intrinsics: 3x3 pinhole matrices, in pixels of their images, which count from the corner: the centre of the top-left pixel
                 is (0.5, 0.5), that of an image is (width / 2, height / 2). OpenCV and ROS count from the centre of that pixel: add 0.5
                 to the principal point of their calibrations. Lenses are pinholes: undistort before.
-            poses: 4x4 world_from_cam in metres, any common world; cameras look along z, x right, y down (OpenCV). A single one says
+            poses: 4x4 world_from_cam in metres, any common world, its origin may be far off; cameras look along z, x right, y down (OpenCV). A single one says
                 nothing.
             depths: height x width of their images, floating point, metres along z; zero, negative or not finite where unknown.
 
@@ -153,7 +156,7 @@ def _matched(name: str, values: Iterable[Any] | None, count: int) -> list[Any]:
 def _pinhole(index: int, matrix: Any) -> Float[np.ndarray, "3 3"] | None:
     if matrix is None:
         return None
-    array = _numbers(f"intrinsics of image {index}", matrix, (3, 3))
+    array = _numbers(f"intrinsics of image {index}", matrix, (3, 3)).astype(np.float32)
     if not (array[0, 0] > 0 and array[1, 1] > 0 and array[2, 2] == 1 and not np.tril(array, -1).any()):
         raise InputError(
             f"intrinsics of image {index} are {array.tolist()}, "
@@ -166,7 +169,7 @@ def _rigid(index: int, pose: Any) -> Float[np.ndarray, "4 4"] | None:
     if pose is None:
         return None
     array = _numbers(f"pose of image {index}", pose, (4, 4))
-    if not is_rotation(array[:3, :3]) or array[3].tolist() != [0, 0, 0, 1]:
+    if not is_rotation(array[:3, :3]) or np.float32(array[3]).tolist() != [0, 0, 0, 1]:
         raise InputError(
             f"pose of image {index} is not rigid, expected a rotation and a translation in metres, world_from_cam, "
             "above the row (0, 0, 0, 1): remove scale and mirroring"
@@ -186,13 +189,18 @@ def _depth(index: int, depth: Any, shape: tuple[int, int]) -> Float[np.ndarray, 
 
 
 def _numbers(name: str, values: Any, shape: tuple[int, int]) -> Float[np.ndarray, "n n"]:
-    """Finite numbers of this shape."""
+    """Finite numbers of this shape, float64."""
     array = _array(values)
     if array.dtype.kind not in "fiu" or array.shape != shape:
         raise InputError(f"{name} has the shape {array.shape} and type {array.dtype}, expected numbers {shape[0]} x {shape[1]}")
     if not np.isfinite(array).all():
         raise InputError(f"{name} holds NaN or infinity, expected finite numbers: pass None if it is unknown")
-    return array.astype(np.float32)
+    largest = np.abs(array.astype(np.float64)).max()
+    if largest > LARGEST:
+        raise InputError(
+            f"{name} holds {largest:g}, expected numbers up to {LARGEST:g}: move the origin, or pass None if it is unknown"
+        )
+    return array.astype(np.float64)
 
 
 def _array(values: Any) -> np.ndarray:

@@ -18,6 +18,7 @@ from chromm_ros.geometry.camera import project
 from chromm_ros.model.checkpoint import Card, save_weights
 from chromm_ros.model.config import ModelOptions
 from chromm_ros.model.initialise import untrained
+from chromm_ros.model.inputs import Batch
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = {"size": "nano", "device": "cpu", "scene_pixels": 2352, "human_size": 224}
@@ -122,6 +123,19 @@ def test_what_is_known_is_used_for_its_own_image() -> None:
     assert torch.equal(nothing.points, plain.points)
 
 
+def test_poses_far_from_the_origin_reach_the_network_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """UTM: half a metre would be one step of float32."""
+    batches: list[Batch] = []
+    infer = model()._predictor.infer
+    monkeypatch.setattr(model()._predictor, "infer", lambda batch: (batches.append(batch), infer(batch))[1])
+    utm = shifted(691_607.123)
+    utm[1, 3] = 5_334_760.377
+    other = utm.copy()
+    other[:2, 3] += 0.37, 0.11
+    model()([picture(), picture(seed=1)], poses=[utm, torch.from_numpy(other)])
+    np.testing.assert_allclose(batches[0].views.world_from_cam[1, :3, 3], (0.37, 0.11, 0), atol=1e-6)
+
+
 def test_weights_by_their_file(tmp_path: Path) -> None:
     path, network = tmp_path / "mine.safetensors", untrained(ModelOptions(**SMALL).network(), 7)
     save_weights(path, network.state_dict(), Card("mine", "chromm", asdict(network.config)))
@@ -160,6 +174,11 @@ MISTAKES = [
     ({"intrinsics": [-pinhole()]}, r"intrinsics of image 0 are .* positive fx"),
     ({"poses": [np.eye(3)]}, r"pose of image 0 has the shape \(3, 3\)"),
     ({"poses": [np.full((4, 4), np.inf)]}, "pose of image 0 holds NaN"),
+    (
+        {"poses": [shifted(1e39), shifted(1.0)], "images": [picture()] * 2},
+        r"pose of image 0 holds 1e\+39, expected numbers up to 1e\+09",
+    ),
+    ({"intrinsics": [pinhole(focal=1e39)]}, r"intrinsics of image 0 holds 1e\+39"),
     ({"poses": [np.diag((2.0, 2, 2, 1))]}, "pose of image 0 is not rigid"),
     ({"poses": [np.diag((-1.0, 1, 1, 1))]}, "pose of image 0 is not rigid"),
     ({"poses": [shifted(1.0).T]}, "pose of image 0 is not rigid"),

@@ -113,7 +113,7 @@ class Reconstructor:
         joints = people.in_world(cameras)
 
         # Track: who is who from image to image of one camera.
-        tracks = self._tracker.update(cameras, people, joints)
+        tracks = self._tracker.update(cameras, people, joints, max(stamps, default=None))
         alive = list(self._tracker.tracks)
 
         # Associate: which tracks of different cameras are one person.

@@ -196,17 +196,20 @@ def body_mask(
     for some in torch.arange(len(image), device=image.device).split(AT_ONCE):
         vertices = body.pose_vertices(*(value[some] for value in params))  # (B, V, 3)
         pixel = project(vertices, intrinsics[some, None])
+        # Comparisons are false for NaN, which stays a person's own trouble: nothing is looked up by it.
         on_image = (vertices[..., 2] > NEAREST) & inside(pixel, torch.tensor((width, height), device=pixel.device))
-        column = pixel[..., 0].clamp(0, width - 1).long()
-        row = pixel[..., 1].clamp(0, height - 1).long()
-        frame = image[some, None].expand_as(row)
-        there = scale[some, None] * depth[frame, row, column]
-        hit = on_image & ((vertices[..., 2] - there).abs() < THICKNESS)
-        mask[frame[hit], row[hit] // PATCH, column[hit] // PATCH] = True
+        person = some[:, None].expand_as(on_image)[on_image]  # of each vertex on the image, (N,)
+        column, row = pixel[on_image].long().unbind(-1)
+        there = scale[person] * depth[image[person], row, column]
+        hit = (vertices[on_image][:, 2] - there).abs() < THICKNESS
+        mask[image[person][hit], row[hit] // PATCH, column[hit] // PATCH] = True
     return mask
 
 
 def in_smplx_order(rotations: Float[Tensor, "P 53 3 3"]) -> Float[Tensor, "P 55 3 3"]:
-    """Multi-HMR's rotations as SMPL-X takes them: jaw and eyes, which look ahead, between body and hands."""
+    """Multi-HMR's rotations as SMPL-X takes them: jaw and eyes, which look ahead, between body and hands.
+
+    `body.placed` has the same under the same name: neither package may import the other, and what both may import knows no torch.
+    """
     body, hands, jaw = rotations[:, :22], rotations[:, 22:52], rotations[:, 52:]
     return torch.cat((body, jaw, torch.eye(3, device=jaw.device).expand(len(jaw), 2, 3, 3), hands), 1)

@@ -1,6 +1,7 @@
 """The two published networks put together: planted people give their scale and places back, and nothing is lost where nobody is."""
 
 from dataclasses import replace
+from operator import attrgetter
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from model.worlds import window, with_frame
 
 from chromm_ros.body.smplx_body import SmplxBody
 from chromm_ros.errors import ConfigError
+from chromm_ros.model import compose
 from chromm_ros.model.branches import Output, Sight
 from chromm_ros.model.compose import (
     PATCH,
@@ -26,6 +28,8 @@ from chromm_ros.model.inputs import Views
 from chromm_ros.model.pinhole import project
 from chromm_ros.model.predictor import Predictor
 from chromm_ros.model.scene_branch import SceneOutput
+from chromm_ros.reconstruct.track import TrackingConfig
+from chromm_ros.reconstruct.transport import DUSTBIN
 from chromm_ros.records import Prediction, Window
 
 SIDE = 84
@@ -97,6 +101,7 @@ def test_planted_people_give_scale_and_places_back(body: SmplxBody) -> None:
         assert torch.equal(getattr(output.scene, name), getattr(raw, name)), name
     assert torch.equal(output.scene.world_from_cam[..., :3, :3], raw.world_from_cam[..., :3, :3])
     assert torch.equal(output.bodies.betas, apart.people.betas[:, :10]), "ten of eleven"
+    assert 2 * TOKEN_LENGTH / TrackingConfig().token_scale == -DUSTBIN, "opposite tokens alone are as far apart as nobody is"
     joints = body.pose_joints(
         in_smplx_order(apart.people.rotations), output.bodies.betas, output.bodies.expression, torch.zeros(5, 3)
     )
@@ -132,6 +137,44 @@ def test_the_mask_is_where_bodies_are_seen(body: SmplxBody) -> None:
     assert torch.equal(crowd.mask[1], output.mask[1]), "whoever's distance is wrong is masked by the own scale"
 
 
+def test_a_broken_body_is_alone_in_its_trouble(body: SmplxBody) -> None:
+    """NaN in a rotation, a shape or a distance: nothing is raised, and the others are what they would be without."""
+    depth = torch.full((1, SIDE, SIDE), 3.0)
+    alone, apart = planted(depth, [0], [3.0]), planted(depth, [0] * 4, [3.0, 3.0, 3.0, torch.nan])
+    rotations, betas = apart.people.rotations.clone(), apart.people.betas.clone()
+    rotations[1, 5], betas[2, 0] = torch.nan, torch.inf
+    people = replace(apart.people, rotations=rotations, betas=betas)
+    output, without = compose_people(replace(apart, people=people), views(1), body), compose_people(alone, views(1), body)
+    for name in ("mask", "scene.local_points", "scene.metric"):
+        ours, theirs = (attrgetter(name)(value) for value in (output, without))
+        assert torch.equal(ours, theirs), name
+    for name in ("pelvis_pixel", "head_position"):
+        assert torch.equal(getattr(output, name)[0], getattr(without, name)[0]), name
+    assert (output.mask > 0).any()
+
+
+@pytest.mark.parametrize(("behind", "seen"), [(0.3, True), (-0.3, True), (0.7, False), (-0.7, False)])
+def test_the_scene_shows_a_body_within_its_thickness(body: SmplxBody, behind: float, seen: bool) -> None:
+    """The head tells the scale; from the neck down the scene lies before or behind the body."""
+    depth = torch.full((1, SIDE, SIDE), 3.0)
+    depth[:, 42:] += behind
+    output = compose_people(planted(depth, [0], [3.0]), views(1), body)
+    assert bool((output.mask[0, 3] > 0).any()) is seen
+    assert (output.mask.abs().sigmoid() > 0.999).all(), "patches are sure of it"
+
+
+def test_bodies_posed_some_at_a_time_are_all_masked(body: SmplxBody, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five people of three images two at a time, each in the own image at the own depth."""
+    apart = planted(
+        torch.tensor((3.0, 2.0, 4.0))[:, None, None].expand(3, SIDE, SIDE), [0, 0, 1, 2, 2], [3.0, 6.0, 2.0, 4.0, 2.0]
+    )
+    whole = compose_people(apart, views(3), body).mask
+    monkeypatch.setattr(compose, "AT_ONCE", 2)
+    assert torch.equal(compose_people(apart, views(3), body).mask, whole)
+    assert (whole > 0).flatten(1).any(1).all()
+    assert len({int((image > 0).sum()) for image in whole}) > 1, "images differ"
+
+
 def test_the_mask_has_the_pixels_of_the_scene(body: SmplxBody) -> None:
     """The same scene and person, where images are twice as large as the scene branch's input."""
     depth = torch.full((1, SIDE, SIDE), 3.0)
@@ -156,6 +199,7 @@ def test_people_in_or_behind_the_camera_stay_finite(body: SmplxBody, distance: f
     quarter = torch.tensor(((1.0, 0, 0), (0, 0, -1), (0, 1, 0)))  # feet towards the camera, and beyond it
     turned = torch.cat((apart.people.rotations[:, :1] @ quarter.mT, apart.people.rotations[:, 1:]), 1)
     output = compose_people(replace(apart, people=replace(apart.people, rotations=turned)), views(1), body)
+    assert float(output.head_position[0, 2]) == pytest.approx(max(distance, 0.1)), "in front of the camera"
     for value in (output.head_position, output.pelvis_pixel, output.mask, output.scene.local_points, output.token):
         assert value.isfinite().all()
     assert project(torch.tensor((1.0, 0.0, -3.0)), K).tolist() == [842, 42], "far outside, on the side where it is"

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int, UInt8
 
 from chromm_ros.body.placed import PosedBodies, place_bodies
 from chromm_ros.body.smplx_body import SmplxBody
-from chromm_ros.errors import ConfigError, InputError
+from chromm_ros.errors import ConfigError, InputError, require
 from chromm_ros.geometry.rotation import is_rotation
 from chromm_ros.model.config import ModelOptions
 from chromm_ros.model.predictor import Predictor
@@ -81,6 +81,7 @@ class Model:
 
         Args:
             images: RGB, height x width x 3, uint8: NumPy arrays, torch tensors or PIL images; or paths of image files.
+                PIL images and files are turned upright as their EXIF says; intrinsics and depths are those of the upright image.
             intrinsics: 3x3 pinhole matrices, in pixels of their images, which count from the corner: the centre of the top-left pixel
                 is (0.5, 0.5), that of an image is (width / 2, height / 2). OpenCV and ROS count from the centre of that pixel: add 0.5
                 to the principal point of their calibrations. Lenses are pinholes: undistort before.
@@ -133,16 +134,31 @@ def _pictures(images: Iterable[Any]) -> list[UInt8[np.ndarray, "_ _ 3"]]:
 
 def _picture(index: int, image: Any) -> UInt8[np.ndarray, "_ _ 3"]:
     if isinstance(image, (str, Path)):
-        read = cv2.imread(str(Path(image).expanduser()), cv2.IMREAD_COLOR)
-        if read is None:
-            raise InputError(f"image {index}, '{image}', cannot be read, expected a file such as PNG or JPEG: check the path")
-        return np.asarray(cv2.cvtColor(read, cv2.COLOR_BGR2RGB), np.uint8)
-    array = _array(image)
+        return _file(index, image)
+    array = _array(_upright(index, image) if hasattr(image, "getexif") else image)
     if array.dtype != np.uint8:
         raise InputError(f"image {index} has values of type {array.dtype}, expected uint8 from 0 to 255: convert it")
     if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
         raise InputError(f"image {index} has the shape {array.shape}, expected height x width x 3 (RGB): rearrange its axes")
     return array
+
+
+def _file(index: int, path: str | Path) -> UInt8[np.ndarray, "_ _ 3"]:
+    try:
+        read, reason = cv2.imread(str(Path(path).expanduser()), cv2.IMREAD_COLOR), ""
+    except cv2.error as error:  # a header that claims more pixels than OpenCV takes
+        read, reason = None, f" ({error.err})"
+    if read is None:
+        raise InputError(f"image {index}, '{path}', cannot be read{reason}, expected a file such as PNG or JPEG: check it")
+    return np.asarray(cv2.cvtColor(read, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _upright(index: int, image: Any) -> Any:
+    """A PIL image, read whole and turned as its EXIF says; OpenCV turns files so."""
+    try:
+        return require("PIL.ImageOps", extra="model").exif_transpose(image)
+    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for files that are cut, damaged or closed
+        raise InputError(f"image {index} cannot be read ({error}), expected a whole picture: fetch or open it again") from error
 
 
 def _matched(name: str, values: Iterable[Any] | None, count: int) -> list[Any]:
@@ -169,7 +185,7 @@ def _rigid(index: int, pose: Any) -> Float[np.ndarray, "4 4"] | None:
     if pose is None:
         return None
     array = _numbers(f"pose of image {index}", pose, (4, 4))
-    if not is_rotation(array[:3, :3]) or np.float32(array[3]).tolist() != [0, 0, 0, 1]:
+    if not is_rotation(array[:3, :3]) or array[3].astype(np.float32).tolist() != [0, 0, 0, 1]:
         raise InputError(
             f"pose of image {index} is not rigid, expected a rotation and a translation in metres, world_from_cam, "
             "above the row (0, 0, 0, 1): remove scale and mirroring"
@@ -206,7 +222,8 @@ def _numbers(name: str, values: Any, shape: tuple[int, int]) -> Float[np.ndarray
 def _array(values: Any) -> np.ndarray:
     """What NumPy makes of it; what it can make nothing of comes as type `object`."""
     if isinstance(values, torch.Tensor):
-        return np.asarray(values.detach().cpu())
+        tensor = values.detach().cpu()
+        return np.asarray(tensor.float() if tensor.dtype == torch.bfloat16 else tensor)  # NumPy knows no bfloat16
     try:
         return np.asarray(values)
     except ValueError:  # rows of different lengths

@@ -1,6 +1,8 @@
 """The Python API: README's lines as they stand there, what is known reaches the network, mistakes get one sentence."""
 
 import re
+import struct
+import zlib
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -102,6 +104,44 @@ def test_images_come_in_any_form_and_size(tmp_path: Path) -> None:
     ):
         assert torch.equal(model()(form).points, plain.points)
     assert len(model()(np.stack([images[0]] * 3)).points) == 3, "one array of images of one size"
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float64])
+def test_depth_of_any_float(kind: torch.dtype) -> None:
+    depth = torch.full((48, 64), 2.0)
+    assert torch.equal(model()([picture()], depths=[depth.to(kind)]).points, model()([picture()], depths=[depth]).points)
+
+
+def test_exif_turns_files_and_pil_images_alike(tmp_path: Path) -> None:
+    from PIL import Image
+
+    path, exif = tmp_path / "lying.jpg", Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees clockwise
+    Image.fromarray(picture()).save(path, exif=exif)
+    predictions = [model()([image]) for image in (path, Image.open(path))]
+    assert [entry.image_size.tolist() for entry in predictions] == [[[48, 64]]] * 2
+    assert np.abs(np.subtract(*(entry.colors.numpy().astype(int) for entry in predictions))).max() < 10, (
+        "two decoders, same side up"
+    )
+
+
+def test_damaged_pictures_are_one_sentence(tmp_path: Path) -> None:
+    from PIL import Image
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0))
+    huge, cut = tmp_path / "huge.png", tmp_path / "cut.jpg"
+    huge.write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(9))) + chunk(b"IEND", b""))
+    cut.write_bytes(photographs()[0][:3000])
+    for image, sentence in (
+        (huge, r"image 0, '.*huge.png', cannot be read \(pixels"),
+        (Image.open(cut), "image 0 cannot be read .*truncated"),
+    ):
+        with pytest.raises(InputError, match=sentence) as caught:
+            model()([image])
+        assert "\n" not in str(caught.value)
 
 
 def test_what_is_known_is_used_for_its_own_image() -> None:

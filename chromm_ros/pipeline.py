@@ -5,11 +5,16 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+import numpy as np
+from jaxtyping import Float, Int
+
 from chromm_ros.body.smplx_body import SmplxBody
 from chromm_ros.config import ChrommConfig
+from chromm_ros.errors import ConfigError
 from chromm_ros.model.predictor import Predictor
+from chromm_ros.reconstruct.fuse import Decoded
 from chromm_ros.reconstruct.reconstructor import Reconstructor
-from chromm_ros.records import Reconstruction, Window
+from chromm_ros.records import Prediction, Reconstruction, Window
 
 
 class Pipeline:
@@ -22,16 +27,23 @@ class Pipeline:
         first_id: track id of the first person; `next_id` of an earlier pipeline keeps ids unique.
 
     Raises:
-        ChrommError: if the settings name a file that cannot be used or a device that is not there.
+        ChrommError: if the settings name a file that cannot be used or a device that is not there, or contradict one another.
     """
 
     def __init__(
         self, config: ChrommConfig, *, predictor: Predictor | None = None, body: SmplxBody | None = None, first_id: int = 1
     ) -> None:
         self.config = config
+        self._pools = config.fusion.mode == "maxpool_triangulate"
+        if self._pools and config.model.mode == "compose":  # said before minutes of loading
+            raise ConfigError(
+                "fusion.mode is 'maxpool_triangulate' and model.mode is 'compose', but only CHROMM's own decoder reads pooled tokens: "
+                "set fusion.mode to average or average_triangulate, or model.mode to chromm"
+            )
         self.body = SmplxBody.load(config.model.smplx_dir) if body is None else body
         self.predictor = Predictor(config.model, self.body) if predictor is None else predictor
-        self._reconstructor = Reconstructor(self.body, config.reconstruct, first_id)
+        decode = self._decode if self._pools else None
+        self._reconstructor = Reconstructor(self.body, config.reconstruct, first_id, decode=decode)
         self._epoch: int | None = None
 
     def warm_up(self, views: int, width: int = 640, height: int = 480) -> None:
@@ -52,7 +64,7 @@ class Pipeline:
         start = time.perf_counter()
         batch = self.predictor.prepare(window)
         prepared = time.perf_counter()
-        prediction = self.predictor.infer(batch)
+        prediction = self.predictor.infer(batch, keep=self._pools)
         inferred = time.perf_counter()
         result = self._reconstructor.update(window, prediction)
         done = time.perf_counter()
@@ -67,3 +79,8 @@ class Pipeline:
     def reset(self) -> None:
         """Forget the world and everybody in it; ids go on counting."""
         self._reconstructor.reset()
+
+    def _decode(self, prediction: Prediction, person: Int[np.ndarray, "N"], tokens: Float[np.ndarray, "N D"]) -> Decoded:
+        """`reconstruct.fuse.Decode` by the network."""
+        bodies = self.predictor.read_again(prediction, person, tokens)
+        return Decoded(*(part.cpu().numpy() for part in (bodies.rotations, bodies.betas, bodies.expression)))

@@ -8,9 +8,12 @@ import pytest
 
 from chromm_ros.body.smplx_body import SmplxBody
 from chromm_ros.config import ChrommConfig
+from chromm_ros.errors import ConfigError
+from chromm_ros.model.people_heads import Bodies
 from chromm_ros.model.predictor import Predictor
 from chromm_ros.pipeline import Pipeline
-from chromm_ros.records import Frame, FrameSet, Reconstruction, Window
+from chromm_ros.reconstruct.fuse import FusionConfig
+from chromm_ros.records import Frame, FrameSet, Prediction, Reconstruction, Window
 
 CAMERAS = ("left", "right")
 CONFIG = ChrommConfig.from_mapping({"model": {"size": "nano", "device": "cpu", "score_min": 0.0, "max_people": 3}})
@@ -100,7 +103,7 @@ def test_warm_up_leaves_no_trace() -> None:
 def test_an_error_in_one_window_does_not_spoil_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     run = pipeline()
 
-    def fail(batch: object) -> None:
+    def fail(batch: object, *, keep: bool) -> None:
         raise RuntimeError("out of memory")
 
     with monkeypatch.context() as patch:
@@ -120,3 +123,51 @@ def test_compose_mode_runs_the_same_way() -> None:
     ids = [{person.track_id for person in result.people} for result in results]
     assert ids[0] & ids[1]
     assert run.predictor.weights == "untrained"
+
+
+def pooling(monkeypatch: pytest.MonkeyPatch) -> tuple[Pipeline, list[int]]:
+    """A pipeline that pools tokens over cameras, and how many bodies it decoded from them in each window."""
+    run, decoded = (
+        Pipeline(replace(CONFIG, fusion=FusionConfig(mode="maxpool_triangulate")), predictor=predictor(), body=body()),
+        [],
+    )
+    read = predictor().read_again
+
+    def counted(prediction: Prediction, person: np.ndarray, tokens: np.ndarray) -> Bodies:
+        decoded.append(len(person))
+        return read(prediction, person, tokens)
+
+    monkeypatch.setattr(predictor(), "read_again", counted)
+    return run, decoded
+
+
+def assert_same_people(one: Reconstruction, other: Reconstruction, tolerance: float) -> None:
+    assert len(one.people) > 0
+    for p, q in zip(one.people, other.people, strict=True):
+        assert p.track_id == q.track_id
+        np.testing.assert_allclose(p.joints, q.joints, atol=tolerance)
+        np.testing.assert_allclose(p.body.betas, q.body.betas, atol=tolerance)
+
+
+def test_pooled_over_one_camera_or_over_one_image_seen_twice_a_token_is_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So pooling says what averaging says, window after window and after a warm-up."""
+    run, decoded = pooling(monkeypatch)
+    run.warm_up(views=2, width=128, height=96)
+    plain = pipeline()
+    for index in range(2):
+        alone = window(index, first=index)
+        alone = replace(alone, sets=tuple(replace(s, frames=(s.frames[0], None)) for s in alone.sets))
+        assert_same_people(run(alone), plain(alone), 1e-6)
+    assert not decoded, "there is nothing to pool"
+    for index in range(2):
+        twice = window(index, first=index, epoch=1)
+        sets = (replace(s, frames=(s.frames[0], replace(s.frames[0], camera=CAMERAS[1]))) for s in twice.sets)
+        twice = replace(twice, sets=tuple(sets))
+        assert_same_people(run(twice), plain(twice), 1e-3)
+    assert len(decoded) == 2 and min(decoded) > 0
+
+
+def test_pooling_asks_for_a_decoder_of_pooled_tokens() -> None:
+    config = ChrommConfig.from_mapping({"model": {"mode": "compose"}, "fusion": {"mode": "maxpool_triangulate"}})
+    with pytest.raises(ConfigError, match=r"only CHROMM's own decoder.*fusion.mode to average.*model.mode to chromm"):
+        Pipeline(config)

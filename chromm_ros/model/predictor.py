@@ -6,20 +6,26 @@ One thread at a time: the features kept between calls belong to it.
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeAlias
+from warnings import warn
 from weakref import ReferenceType, ref
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from chromm_ros.errors import ConfigError
 from chromm_ros.model.branches import Features, Output, Picking
+from chromm_ros.model.chromm import Chromm
 from chromm_ros.model.compiled import compile_blocks
 from chromm_ros.model.compose import PosableBody, compose_people
 from chromm_ros.model.config import ModelOptions
 from chromm_ros.model.half_weights import hold_in_half
-from chromm_ros.model.inputs import Batch, InputMaker
+from chromm_ros.model.inputs import Batch, InputMaker, Views
 from chromm_ros.model.load import load_network
+from chromm_ros.model.people_heads import Bodies
+from chromm_ros.model.pinhole import compose
+from chromm_ros.model.second_reading import Kept, read_again
 from chromm_ros.records import Frame, FrameSet, Prediction, Window
 
 Look: TypeAlias = Callable[[Batch, list[int]], Features]
@@ -58,6 +64,8 @@ class Predictor:
         self._picking = Picking(options.score_min, options.nms, options.max_people)
         self._make = InputMaker(config.scene.pixels, config.human.image_size, exact=options.exact_resize)
         self._cache: FeatureCache | None = FeatureCache() if options.cache_features else None
+        self._warned = False
+        self._kept: Kept | None = None
 
     @property
     def device(self) -> str:
@@ -70,11 +78,19 @@ class Predictor:
 
     def prepare(self, window: Window) -> Batch:
         """Resize the frames that are present (on the CPU) and collect what is known of them."""
-        return self._make(window)
+        batch = self._make(window)
+        self._warn_of_what_is_dropped(batch.views)
+        return batch
 
     @torch.inference_mode()
-    def infer(self, batch: Batch) -> Prediction:
-        """Run the network; returns when the device is done."""
+    def infer(self, batch: Batch, *, keep: bool = False) -> Prediction:
+        """Run the network; returns when the device is done.
+
+        Args:
+            batch: from `prepare`.
+            keep: whether `read_again` will be asked, before the next call, about the prediction that this returns. In chromm mode only.
+        """
+        self._kept = None  # first of all, so that two windows' features are never held at once
         views = batch.views.to(self._device)
         size = (batch.scene_images.shape[2], batch.scene_images.shape[3])
         with self._autocast():
@@ -82,9 +98,27 @@ class Predictor:
             seen = self.network.decode(features, views, size, self._picking)
         output = seen if isinstance(seen, Output) else compose_people(seen, views, self._posable())
         prediction = to_prediction(batch, output, self._device)
+        if keep:
+            square = compose(views.human_from_image, output.intrinsics)
+            self._kept = Kept(ref(prediction), output.found, features.human, square)
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         return prediction
+
+    @torch.inference_mode()
+    def read_again(self, prediction: Prediction, person: Int[np.ndarray, "N"], tokens: Float[np.ndarray, "N D"]) -> Bodies:
+        """The bodies that these people would have with other tokens, everything else in their images unchanged; on the device.
+
+        Args:
+            prediction: the last one, inferred with `keep`.
+            person: places in it, nobody twice.
+            tokens: to be read in place of these people's own.
+        """
+        assert isinstance(self.network, Chromm), "compose mode's head reads no tokens"
+        assert self._kept is not None and self._kept.prediction() is prediction, "not the last prediction, or not kept"
+        where = torch.from_numpy(person).to(self._device)
+        with self._autocast():
+            return read_again(self.network.smpl, self._kept, where, torch.from_numpy(tokens).to(self._device).float())
 
     def warm_up(self, views: int, steps: int, width: int, height: int) -> None:
         """Run once on images without content, so that the first real window does not pay for allocation and compilation."""
@@ -94,6 +128,18 @@ class Predictor:
             for step in range(steps)
         )
         self.infer(self.prepare(Window(0, 0, tuple(f"camera{view}" for view in range(views)), sets)))
+
+    def _warn_of_what_is_dropped(self, views: Views) -> None:
+        """Once, which Python's warnings alone would not see to: they forget what they said whenever filters change, as `inputs` lets them."""
+        masks = {"intrinsics": views.intrinsics_known, "poses": views.pose_known, "depths": views.depth_known}
+        known = [name for name, mask in masks.items() if bool(mask.any())]
+        if known and not self._warned and not self.network.scene.config.conditioned:
+            self._warned = True
+            warn(
+                f"the scene is seen without the known {', '.join(known)}: weights '{self.weights}' have no conditioning branch, "
+                "those of the whole Pi3X do",
+                stacklevel=3,
+            )
 
     def _posable(self) -> PosableBody:
         assert self._body is not None, "the constructor asks for it"

@@ -2,7 +2,8 @@
 
 Source: naver/multi-hmr, multi_hmr_anny/{encoder,hph,multi_hmr,pos_embed}.py (facts only; its code is non-commercial).
 The network ends at the parameters. Posing the body itself needs the `anny` package (naver/anny) and is left out: this project's people
-are SMPL-X people, and this variant is here so that its published file can be read, checked and compared.
+are SMPL-X people. The variant is here so that its names, count and parameters can be compared; `weights` recognises its published file and
+refuses it, as nothing else here runs on it.
 """
 
 import math

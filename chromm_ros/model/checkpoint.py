@@ -20,12 +20,10 @@ SHOWN = 3
 """How many wrong names a message lists."""
 KEY = "chromm_ros"
 """Where the card is in the metadata; the only entry, so that the same input gives the same bytes."""
-SUFFIX = ".safetensors"
 KINDS = {"chromm": NetworkConfig, "scene": SceneConfig, "human": HumanConfig}
 """What a file can hold, and what describes its size: the whole network, Pi3X, or Multi-HMR."""
 STORED = {"F32", "F16", "BF16"}
 """Types of numbers in a file; half precision stays so on disk and becomes float32 in memory, as autocast expects it."""
-SHIPPED = Path(__file__).resolve().parents[1] / "weights"
 
 
 @dataclass(frozen=True)
@@ -106,9 +104,9 @@ def opened(path: str | Path) -> Iterator[Any]:
         FileError: if the file is missing or no whole safetensors file.
     """
     safetensors = require("safetensors", extra="model")
-    if not Path(path).is_file():
-        raise FileError(f"checkpoint '{path}' does not exist")
     try:
+        if not Path(path).is_file():
+            raise FileError(f"checkpoint '{path}' does not exist")
         with safetensors.safe_open(path, framework="pt") as file:
             yield file
     except (OSError, safetensors.SafetensorError) as error:
@@ -132,7 +130,7 @@ def read_card(path: str | Path) -> Card | None:
         return _parse(text)
     except (TypeError, ValueError, RecursionError) as error:
         raise FileError(
-            f"the card of '{path}' is damaged or newer than this chromm_ros ({error}): fetch or import it again"
+            f"the card of '{path}' is damaged or newer than this chromm_ros ({printable(str(error))}): fetch or import it again"
         ) from None
 
 
@@ -144,6 +142,8 @@ def _parse(text: str) -> Card:
     if wrong:
         raise TypeError(f"{wrong[0]} is {values[wrong[0]]!r}, expected text")
     card = Card(**values)
+    if not card.name.isprintable():  # logs and status carry it
+        raise ValueError(f"name is {card.name!r}, expected printable text")
     card.sizes()
     return card
 
@@ -206,27 +206,9 @@ def differences(ours: Mapping[str, Tensor], theirs: Mapping[str, tuple[int, ...]
 def first(wrong: Collection[str]) -> str:
     """The first few of a list, and how many more there are."""
     more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-    return "; ".join(list(wrong)[:SHOWN]) + more
+    return printable("; ".join(list(wrong)[:SHOWN])) + more
 
 
-def weights_folder() -> Path:
-    """Where a user's weights are: the environment's CHROMM_WEIGHTS, else `~/.cache/chromm_ros/weights`."""
-    return Path(os.environ.get("CHROMM_WEIGHTS") or "~/.cache/chromm_ros/weights").expanduser()
-
-
-def find_weights(path_or_name: str) -> Path:
-    """A file by its path, or by the name that `weights list` shows.
-
-    Raises:
-        FileError: if there is none, saying where was looked.
-    """
-    path = Path(path_or_name).expanduser()
-    folders = (weights_folder(), SHIPPED)
-    named = [folder / f"{path_or_name}{SUFFIX}" for folder in folders] if path.name == path_or_name else []
-    for candidate in (path, *named):
-        if candidate.is_file():
-            return candidate
-    places = f", nor are there weights of that name in {folders[0]} or {folders[1]}" if named else ""
-    raise FileError(
-        f"the file '{path_or_name}' does not exist{places}: `python -m chromm_ros weights list` shows what is there and what can be had"
-    )
+def printable(text: str) -> str:
+    """Text out of a file, with whatever would move a terminal's cursor escaped."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

@@ -7,7 +7,7 @@ import torch
 
 from chromm_ros.errors import ConfigError, FileError
 from chromm_ros.model.branches import Branches
-from chromm_ros.model.checkpoint import KINDS, Card, check_fit, find_weights, load_weights, opened, read_card
+from chromm_ros.model.checkpoint import KINDS, Card, check_fit, load_weights, opened, read_card
 from chromm_ros.model.chromm import Chromm
 from chromm_ros.model.compose import Composed
 from chromm_ros.model.config import SIZES, HumanConfig, ModelOptions, NetworkConfig, SceneConfig
@@ -15,6 +15,7 @@ from chromm_ros.model.config_mapping import difference
 from chromm_ros.model.human_branch import HumanBranch
 from chromm_ros.model.initialise import build, untrained
 from chromm_ros.model.scene_branch import IMAGE_MEAN, IMAGE_STD
+from chromm_ros.model.weight_files import find_weights
 
 UNTRAINED = "untrained"
 WHAT = {"chromm": "the whole network", "scene": "a scene branch (Pi3X)", "human": "a human branch (Multi-HMR)"}

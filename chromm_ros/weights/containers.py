@@ -16,13 +16,15 @@ import torch
 from torch import Tensor
 
 from chromm_ros.errors import FileError
-from chromm_ros.model.checkpoint import opened
+from chromm_ros.model.checkpoint import opened, printable
 from chromm_ros.weights.catalogue import LARGEST_BYTES
 
 WEIGHTS_KEYS = ("model_state_dict", "state_dict_model")
 """Where Multi-HMR's files keep their weights; an upload of 2024 had the second name."""
 MOST_PICKLE = 64 * 2**20
 """Bytes of the pickle of a torch file; a published one has a few hundred thousand."""
+PLAIN = {int, float, str, bool, type(None)}
+"""Types of an argument, or of the members of its list."""
 BROKEN = (
     pickle.UnpicklingError, zipfile.BadZipFile, struct.error, RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError,
     TypeError, AttributeError, AssertionError, OverflowError, MemoryError, RecursionError, NotImplementedError,
@@ -36,15 +38,18 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         FileError: if the file is missing, too large, of neither format, damaged, or wants to run code.
     """
-    if not path.is_file():
-        raise FileError(f"the file '{path}' does not exist")
-    size = path.stat().st_size
+    try:
+        if not path.is_file():
+            raise FileError(f"the file '{path}' does not exist")
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            start = file.read(9)
+    except OSError as error:
+        raise FileError(f"'{path}' cannot be read ({error}): expected a readable file of weights") from None
     if size > LARGEST_BYTES:
         raise FileError(
-            f"'{path}' has {size / 1e9:.1f} GB, far more than any published file of weights (5.4 GB): it is something else and was not opened"
+            f"'{path}' has {size / 1e9:.1f} GB, far more than any published file of weights (5.4 GB): it is something else and was not read further"
         )
-    with path.open("rb") as file:
-        start = file.read(9)
     if start[8:] == b"{":
         return _safetensors(path), {}
     if start[:4] == b"PK\x03\x04" or start[:1] == b"\x80":
@@ -67,7 +72,9 @@ def _torch(path: Path, *, zipped: bool) -> tuple[dict[str, Tensor], dict[str, An
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if isinstance(error, pickle.UnpicklingError):
             reason = "it holds objects other than tensors and plain values, which could run code"
-        raise FileError(f"'{path}' was not read: {reason}; expected a whole torch file of weights, fetch it again") from None
+        raise FileError(
+            f"'{path}' was not read: {printable(reason)}; expected a whole torch file of weights, fetch it again"
+        ) from None
     return _weights(path, content)
 
 
@@ -88,11 +95,27 @@ def _weights(path: Path, content: object) -> tuple[dict[str, Tensor], dict[str, 
     place = next((key for key in WEIGHTS_KEYS if key in keys), None)
     tensors = content[place] if place else content  # type: ignore[index]  # keys are empty unless it is a mapping
     if not isinstance(tensors, Mapping) or not tensors or not all(isinstance(key, str) for key in tensors):
-        found = f"{', '.join(map(str, keys[:5]))}" if keys else type(content).__name__
+        found = printable(", ".join(map(str, keys[:5]))) if keys else type(content).__name__
         raise FileError(f"'{path}' holds {found}, expected weights by name under {' or '.join(WEIGHTS_KEYS)}")
     foreign = [key for key, value in tensors.items() if type(value) not in {Tensor, torch.nn.Parameter}]
     if foreign:
         expected = "a tensor" if place else f"weights by name under {' or '.join(WEIGHTS_KEYS)}"
-        raise FileError(f"'{path}' holds '{foreign[0]}' ({type(tensors[foreign[0]]).__name__}), expected {expected}")
-    arguments = content.get("args") if place else None  # type: ignore[attr-defined]  # place is set for mappings only
-    return dict(tensors), dict(vars(arguments)) if isinstance(arguments, argparse.Namespace) else {}
+        raise FileError(f"'{path}' holds {foreign[0]!r} ({type(tensors[foreign[0]]).__name__}), expected {expected}")
+    empty = [key for key, value in tensors.items() if value.device.type != "cpu"]
+    if empty:
+        raise FileError(f"'{path}' holds {empty[0]!r} without its values (on {tensors[empty[0]].device}): fetch it again")
+    return dict(tensors), _arguments(path, content.get("args")) if place else {}  # type: ignore[attr-defined]  # place: a mapping
+
+
+def _arguments(path: Path, found: object) -> dict[str, Any]:
+    """What the network was made with, in plain values only: anything else could not be compared with a shape."""
+    values = vars(found) if isinstance(found, argparse.Namespace) else {} if found is None else found
+    if type(values) is not dict:
+        raise FileError(f"'{path}' has arguments of type {type(found).__name__}, expected names with plain values")
+    for name, value in values.items():
+        each = value if type(value) in {list, tuple} else [value]
+        if type(name) is not str or not {type(part) for part in each} <= PLAIN:
+            raise FileError(
+                f"'{path}' has the argument {name!r} of type {type(value).__name__}, expected numbers, text or lists of them"
+            )
+    return dict(values)

@@ -49,8 +49,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _list(_: argparse.Namespace) -> None:
-    from chromm_ros.model.checkpoint import SHIPPED, weights_folder  # torch, which --help must not load
-    from chromm_ros.weights.store import at_hand
+    from chromm_ros.model.weight_files import SHIPPED, weights_folder
+    from chromm_ros.weights.store import at_hand, leftovers  # torch, which --help must not load
 
     here = at_hand()
     sources = {card.source for card in here.values() if not isinstance(card, str)}
@@ -60,7 +60,7 @@ def _list(_: argparse.Namespace) -> None:
         for each in files:
             state = "imported" if each.address in sources else "can be fetched" if each.hub else "download, then import"
             _say(f"  {each.name:22} {each.gigabytes:5.2f} GB  {state:22} {each.address}")
-        _say(f"    {licence} ({files[0].licence_address}):\n    {files[0].allows}")
+        _say(f"    {licence} ({files[0].licence_address}):", f"    {files[0].allows}")
     for title, folder in (("yours", weights_folder()), ("shipped", SHIPPED)):
         _say(f"{title}, in {folder}:")
         inside = {path: card for path, card in here.items() if path.parent == folder}
@@ -70,6 +70,8 @@ def _list(_: argparse.Namespace) -> None:
                 _say(f"      {': '.join(filter(None, (card.licence, card.allows)))}")
         if not inside:
             _say("  none")
+    for part in leftovers():
+        _say(f"left over by an import that was cut off, and removed by the next one: {part}")
 
 
 def _import(file: Path, name: str = "") -> None:
@@ -121,7 +123,7 @@ def _describe(content: "Content") -> None:
     if content.card is None:
         _say("  card        none: a published file, not imported")
         return
-    _say(f"  name        {content.card.name}\n  source      {content.card.source or 'own training'}")
+    _say(f"  name        {content.card.name}", f"  source      {content.card.source or 'own training'}")
     _say_card(content.card.licence, content.card.allows, content.card.sha256, content.card.notes)
 
 
@@ -150,6 +152,9 @@ def _size(kind: str, config: dict[str, Any]) -> str:
     )
 
 
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+def _say(*lines: str) -> None:
+    """Lines onto the terminal; a card or a file's name may hold anything, so nothing but our own line ends gets there raw."""
+    from chromm_ros.model.checkpoint import printable
+
+    sys.stdout.writelines(f"{printable(line)}\n" for line in lines)
     sys.stdout.flush()

@@ -4,6 +4,7 @@ Shapes tell everything but the number of attention heads. The backbones are DINO
 in all published files. Files with arguments say it themselves (xat_num_heads).
 """
 
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,9 @@ def _from_shapes(size: _Shapes, arguments: Mapping[str, Any]) -> dict[str, Any]:
     inner, rest = divmod(size(LAYER + "0.0.fn.to_qkv.weight", 0, 2), 3)
     heads = arguments.get("xat_num_heads", KNOWN_PEOPLE.get(people_dim, PEOPLE_HEADS))
     if rest or type(heads) is not int or heads < 1 or inner % heads:
-        raise ValueError(f"{LAYER}0.0.fn.to_qkv.weight has {3 * inner + rest} rows, expected 3 times a multiple of {heads} heads")
+        raise ValueError(
+            f"{LAYER}0.0.fn.to_qkv.weight has {3 * inner + rest} rows, expected 3 times a multiple of {reprlib.repr(heads)} heads"
+        )
     bands, rest = divmod(size(HEAD + "cross_queries_x", 1, 2) - dim - 3, 6)
     if rest or bands < 1:
         raise ValueError(f"{HEAD}cross_queries_x has {dim + 3 + 6 * bands + rest} columns, expected {dim} + 3 + 6 x bands")
@@ -103,9 +106,11 @@ def _check(config: HumanConfig, arguments: Mapping[str, Any], path: Path) -> Non
     }
     for name, (says, is_) in said.items():
         if says != is_:
-            raise FileError(f"'{path}' contradicts itself: its arguments say {name} {says!r}, its weights {is_}; fetch it again")
+            raise FileError(
+                f"'{path}' contradicts itself: its arguments say {name} {reprlib.repr(says)}, its weights {is_}; fetch it again"
+            )
     for name, expected in EXPECTED.items():
         if arguments.get(name, expected[0]) not in expected:
             raise FileError(
-                f"'{path}' was made with {name} {arguments[name]!r}, expected {expected[0]!r}: that network is not ours"
+                f"'{path}' was made with {name} {reprlib.repr(arguments[name])}, expected {expected[0]!r}: that network is not ours"
             )

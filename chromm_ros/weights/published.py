@@ -69,7 +69,7 @@ def identify(tensors: Mapping[str, Tensor], arguments: Mapping[str, Any], path: 
         raise FileError(
             f"'{path}' is Multi-HMR's Anny variant, whose people are no SMPL-X bodies: import an SMPL-X one, such as multiHMR_896_L"
         )
-    raise FileError(f"'{path}' is neither Pi3X nor Multi-HMR: its keys begin with {', '.join(list(tensors)[:3]) or 'nothing'}")
+    raise FileError(f"'{path}' is neither Pi3X nor Multi-HMR: its keys begin with {first(list(tensors)) or 'nothing'}")
 
 
 def network_of(config: SceneConfig | HumanConfig) -> nn.Module:

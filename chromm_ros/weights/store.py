@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -13,20 +14,17 @@ from torch import Tensor
 
 from chromm_ros.errors import ConfigError, FileError
 from chromm_ros.model.checkpoint import (
-    SHIPPED,
-    SUFFIX,
     Card,
     check_fit,
     digest,
-    find_weights,
     first,
     opened,
     read_card,
     save_weights,
-    weights_folder,
 )
 from chromm_ros.model.chromm import Chromm
 from chromm_ros.model.config import HumanConfig, NetworkConfig, SceneConfig
+from chromm_ros.model.weight_files import SHIPPED, SUFFIX, find_weights, weights_folder
 from chromm_ros.weights.catalogue import PUBLISHED, Publication
 from chromm_ros.weights.progress import Progress, sha256_of
 from chromm_ros.weights.published import Published, network_of, not_finite, read_published
@@ -34,6 +32,8 @@ from chromm_ros.weights.published import Published, network_of, not_finite, read
 Sizes: TypeAlias = NetworkConfig | SceneConfig | HumanConfig
 SPARE_BYTES = 10**8
 """Room that must stay on the disk after an import."""
+STALE_SECONDS = 3600
+"""Nothing writes to a half-written file for so long."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,15 @@ def import_published(path: Path, name: str = "") -> tuple[Path, Card]:
     card = card_of(found, path, name, sha256)
     target = weights_folder() / f"{card.name}{SUFFIX}"
     if target.exists():
-        there = read_card(target)
-        if there is not None and there.sha256 == sha256:
+        there = _card_or_trouble(target)
+        if isinstance(there, str):
+            raise FileError(
+                f"'{target}' is there already and is no file of ours: remove it, or give this one another name by --name"
+            )
+        if there.sha256 == sha256:
             return target, there
         raise FileError(f"'{target}' is there already, from another file: give this one another name by --name, or remove that")
-    _check_room(target, sum(value.nbytes for value in found.state.values()))
+    _make_room(target, sum(value.nbytes for value in found.state.values()))
     save_weights(target, found.state, card)
     return target, read_card(target) or card
 
@@ -167,6 +171,12 @@ def at_hand() -> dict[Path, Card | str]:
     return {path: _card_or_trouble(path) for path in paths}
 
 
+def leftovers() -> list[Path]:
+    """Halves of files in the user's folder whose writing was cut off; by age, as their writer may run on another machine."""
+    parts = weights_folder().glob(f".*{SUFFIX}.*.part")
+    return sorted(part for part in parts if time.time() - part.stat().st_mtime > STALE_SECONDS)
+
+
 def _card_or_trouble(path: Path) -> Card | str:
     try:
         return read_card(path) or "no card"
@@ -188,8 +198,10 @@ def _count(state: Mapping[str, Tensor]) -> tuple[int, dict[str, int]]:
     return sum(types.values()), dict(types)
 
 
-def _check_room(target: Path, needed: int) -> None:
+def _make_room(target: Path, needed: int) -> None:
     try:
+        for part in leftovers():
+            part.unlink(missing_ok=True)
         target.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(target.parent).free
     except OSError as error:

@@ -12,9 +12,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from chromm_ros.errors import FileError
-from chromm_ros.model import checkpoint
-from chromm_ros.model.checkpoint import Card, find_weights, load_weights, read_card, save_weights
+from chromm_ros.model import checkpoint, weight_files
+from chromm_ros.model.checkpoint import Card, digest, load_weights, read_card, save_weights
 from chromm_ros.model.config import MULTIHMR, PI3X, SIZES
+from chromm_ros.model.weight_files import find_weights
 
 CARD = Card("mine", "human", asdict(MULTIHMR["672_S"]), licence="ours", notes="é, 三")
 
@@ -53,6 +54,7 @@ def test_the_same_weights_give_the_same_bytes_whatever_their_order(tmp_path: Pat
     save_weights(tmp_path / "c", state | {"layer3": torch.zeros(3)}, CARD)
     shas = {read_card(tmp_path / name).tensors_sha256 for name in "abc"}
     assert len(shas) == 2
+    assert digest({"a": torch.zeros(2).half()}) != digest({"a": torch.zeros(2).bfloat16()}), "the same bytes of another type"
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, OSError("No space left on device")])
@@ -84,6 +86,8 @@ def test_files_without_a_card_have_none_and_their_own_name(tmp_path: Path) -> No
         ({"kind": "cat"}, "kind is 'cat', expected one of chromm, scene, human"),
         ({"kind": ["human"]}, "expected text"),
         ({"stranger": 1}, "stranger"),
+        ({"name": "\x1b[2Jmine"}, r"name is '\x1b[2Jmine', expected printable text"),
+        ({"config": {"\x1b[2J\n": 1}}, r"\x1b[2J\n is unknown"),
         ({"config": []}, "its config is no mapping"),
         ({"kind": "chromm", "config": {"scene": 1, "human": {}, "people": {}}}, "scene is 1, expected a mapping"),
         ({"config": asdict(MULTIHMR["672_S"]) | {"wings": 2}}, "wings is unknown"),
@@ -132,7 +136,7 @@ def test_half_precision_becomes_float32_in_memory_and_parts_can_be_left_out(tmp_
 def test_weights_are_found_by_path_by_name_and_in_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mine, shipped = tmp_path / "mine", tmp_path / "shipped"
     monkeypatch.setenv("CHROMM_WEIGHTS", str(mine))
-    monkeypatch.setattr(checkpoint, "SHIPPED", shipped)
+    monkeypatch.setattr(weight_files, "SHIPPED", shipped)
     monkeypatch.chdir(tmp_path)
     for folder in (mine, shipped):
         save_weights(folder / "a.safetensors", {}, CARD)
@@ -147,4 +151,23 @@ def test_weights_are_found_by_path_by_name_and_in_the_package(tmp_path: Path, mo
     with pytest.raises(FileError, match=r"'../shipped/b' does not exist: `python -m chromm_ros weights list`"):
         find_weights("../shipped/b")
     monkeypatch.delenv("CHROMM_WEIGHTS")
-    assert checkpoint.weights_folder() == Path.home() / ".cache/chromm_ros/weights"
+    assert weight_files.weights_folder() == Path.home() / ".cache/chromm_ros/weights"
+
+
+def test_what_lies_in_the_working_directory_does_not_stand_in_for_named_weights(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("CHROMM_WEIGHTS", str(tmp_path / "store"))
+    monkeypatch.chdir(tmp_path)
+    save_weights(tmp_path / "store" / "pi3x.safetensors", {}, CARD)
+    (tmp_path / "pi3x").touch()
+    with pytest.warns(
+        UserWarning, match=r"'pi3x' names weights and a file here: '.*store/pi3x.safetensors' is taken; write './pi3x'"
+    ):
+        assert find_weights("pi3x") == tmp_path / "store" / "pi3x.safetensors"
+    assert find_weights("./pi3x") == Path("pi3x")
+
+
+def test_names_that_no_file_can_have_are_told_in_one_sentence() -> None:
+    with pytest.raises(FileError, match=r"cannot be looked at .*expected a readable file or a name of weights"):
+        find_weights("a" * 5000)
+    with pytest.raises(FileError, match="is not a whole safetensors file"):
+        read_card("a" * 5000)

@@ -138,3 +138,13 @@ def test_files_that_do_not_fit_their_card_or_have_none(tmp_path: Path, folder: P
         load_network(replace(AUTO, scene_weights=str(bad)))
     with pytest.raises(FileError, match="nor are there weights of that name"):
         load_network(replace(AUTO, checkpoint="nothing"))
+
+
+def test_a_file_that_does_not_fit_costs_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("memory was taken for a file that does not fit")
+
+    save_weights(tmp_path / "bad.safetensors", {}, Card("bad", "chromm", asdict(TINY)))
+    monkeypatch.setattr(nn.Module, "to_empty", fail)
+    with pytest.raises(FileError, match="made for another network"):
+        load_network(replace(AUTO, checkpoint=str(tmp_path / "bad.safetensors")))

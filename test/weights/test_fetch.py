@@ -91,6 +91,17 @@ def test_without_the_network_there_is_one_sentence(endpoint: str) -> None:
         fetch(published("pi3x"), "http://127.0.0.1:9")
 
 
+def test_what_the_client_raises_while_bytes_flow_is_one_sentence_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = hub.errors.HTTPError("peer closed connection\nmore")  # the HTTP client's own, which is no OSError
+
+    def break_off(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(hub, "hf_hub_download", break_off)
+    with pytest.raises(FileError, match=r"pi3x could not be fetched \(peer closed connection\): try again"):
+        fetch(published("pi3x"))
+
+
 def test_without_the_package_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "huggingface_hub", None)
     with pytest.raises((DependencyError, ModuleNotFoundError), match="huggingface_hub"):

@@ -18,6 +18,7 @@ from chromm_ros.errors import FileError
 from chromm_ros.model.config import MULTIHMR as SIZES_OF_MULTIHMR
 from chromm_ros.model.config import PI3X as SIZE_OF_PI3X
 from chromm_ros.model.weight_maps import MULTIHMR, rename, restore
+from chromm_ros.weights import containers
 from chromm_ros.weights.published import CONDITIONING, identify, read_published
 
 
@@ -123,6 +124,8 @@ def test_a_file_that_is_not_what_is_published_is_told_by_its_own_keys(tmp_path: 
     [
         ({"img_size": [224]}, "its arguments say img_size 224, its weights 112"),
         ({"num_betas": 11}, "num_betas 11, its weights 10"),
+        ({"xat_depth": 3}, "xat_depth 3, its weights 2"),
+        ({"camera_embedding_num_bands": 8}, "camera_embedding_num_bands 8, its weights 16"),
         ({"xat_num_heads": 5}, "to_qkv.weight has 144 rows, expected 3 times a multiple of 5 heads"),
         ({"nearness": 0}, "was made with nearness 0, expected True: that network is not ours"),
         ({"person_center": None}, "was made with person_center None, expected 'head'"),
@@ -131,6 +134,39 @@ def test_a_file_that_is_not_what_is_published_is_told_by_its_own_keys(tmp_path: 
 def test_arguments_that_contradict_the_weights(tmp_path: Path, changes: dict[str, object], sentence: str) -> None:
     with pytest.raises(FileError, match=sentence):
         read_published(write_multihmr(tmp_path / "m.pt", arguments(**changes)))
+
+
+@pytest.mark.parametrize("name", ["num_betas", "img_size", "nearness", "lr"])
+@pytest.mark.parametrize("value", [torch.zeros(2), [torch.zeros(2)], {"a": 1}], ids=["tensor", "list", "dict"])
+def test_arguments_are_plain_values(tmp_path: Path, name: str, value: object) -> None:
+    path = tmp_path / "m.pt"
+    torch.save({"model_state_dict": {"x_attention_head.x": torch.zeros(1)}, "args": arguments(**{name: value})}, path)
+    with pytest.raises(FileError, match=rf"m.pt' has the argument '{name}' of type \w+, expected numbers, text or lists of them"):
+        read_published(path)
+
+
+def test_arguments_may_come_as_a_mapping_and_as_nothing_else(tmp_path: Path) -> None:
+    content = {"model_state_dict": multihmr(), "args": vars(arguments(xat_num_heads=6))}
+    torch.save(content, tmp_path / "m.pt")
+    assert read_published(tmp_path / "m.pt").config == replace(HUMAN, people_heads=6, people_head_dim=8)
+    torch.save(content | {"args": ["--num_betas", "10"]}, tmp_path / "m.pt")
+    with pytest.raises(FileError, match="has arguments of type list, expected names with plain values"):
+        read_published(tmp_path / "m.pt")
+
+
+def test_tensors_without_values_are_refused(tmp_path: Path) -> None:
+    content = {key: value.to("meta") for key, value in multihmr().items()}
+    torch.save({"model_state_dict": content}, tmp_path / "m.pt")
+    with pytest.raises(FileError, match=r"m.pt' holds '[\w.]+' without its values \(on meta\)"):
+        read_published(tmp_path / "m.pt")
+
+
+def test_names_in_a_file_do_not_steer_the_terminal(tmp_path: Path) -> None:
+    for keys in ({"\x1b[2J\n": torch.zeros(1)}, multihmr() | {"\x1b[2J\n": torch.zeros(1)}, {"\x1b[2J\n": 1}):
+        torch.save({"model_state_dict": keys}, tmp_path / "m.pt")
+        with pytest.raises(FileError) as told:
+            read_published(tmp_path / "m.pt")
+        assert r"\x1b[2J\n" in str(told.value) and str(told.value).isprintable()
 
 
 def test_nothing_in_a_file_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +214,7 @@ def test_damaged_and_foreign_files_get_one_sentence(tmp_path: Path) -> None:
         assert name in str(told.value) and "\n" not in str(told.value), told.value
 
 
-def test_files_that_are_too_large_are_not_opened(tmp_path: Path) -> None:
+def test_files_that_are_too_large_are_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (tmp_path / "huge.pt").open("wb") as file:
         file.truncate(9 * 10**9)  # a hole, no bytes on the disk
     with pytest.raises(FileError, match=r"huge.pt' has 9.0 GB, far more than any published file of weights \(5.4 GB\)"):
@@ -187,6 +223,16 @@ def test_files_that_are_too_large_are_not_opened(tmp_path: Path) -> None:
         archive.writestr("bomb/data.pkl", bytes(10**7))
     with pytest.raises(FileError, match="compressed, which torch never does"):
         read_published(tmp_path / "bomb.pt")
+    write_multihmr(tmp_path / "twice.pt")
+    with zipfile.ZipFile(tmp_path / "twice.pt", "a") as archive:
+        archive.filelist *= 2  # the list names every part twice
+        archive.writestr("more", b"")  # else the list is not written again
+    with pytest.raises(FileError, match="its parts overlap"):
+        read_published(tmp_path / "twice.pt")
+    monkeypatch.setattr(containers, "MOST_PICKLE", 1000)
+    with pytest.raises(FileError, match="its list of tensors is far too long"):
+        read_published(write_multihmr(tmp_path / "listing.pt"))
+    monkeypatch.undo()
     wide = torch.zeros(1).expand(10**6, 10**6)  # four bytes that claim to be four terabytes
     torch.save({"model_state_dict": multihmr() | {"x_attention_head.decpose.weight": wide}}, tmp_path / "wide.pt")
     with pytest.raises(FileError, match=r"decpose.weight is \(1000000, 1000000\), expected \(318, 64\)"):

@@ -1,6 +1,7 @@
 """Published files in, by the command line as a user meets it; and our own files looked at and checked."""
 
 import hashlib
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -175,3 +176,38 @@ def test_upstreams_weights_come_in_and_give_upstreams_people(tmp_path: Path, cas
     assert_same(people.distance[:, None], expected[f"{case}/dist"])
     assert_same(people.rotations[:, 1:], expected[f"{case}/rotmat_body"])
     assert np.isfinite(features.numpy()).all()
+
+
+def test_files_that_cannot_be_read_are_told_in_one_sentence(tmp_path: Path, capsys) -> None:
+    assert run("inspect", "/proc/self/mem") == 1
+    assert "'/proc/self/mem' cannot be read (" in capsys.readouterr().err
+    assert run("import", tmp_path / ("a" * 5000)) == 1
+    assert "cannot be read (" in capsys.readouterr().err
+
+
+def test_what_an_import_finds_in_its_place_and_what_one_left_behind(tmp_path: Path, folder: Path, capsys) -> None:
+    file = write_pi3x(tmp_path / "model.safetensors")
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"garbage")
+    with pytest.raises(FileError, match=r"model.safetensors' is there already and is no file of ours: remove it, or .* --name"):
+        import_published(file)
+    old, young = folder / ".a.safetensors.77.part", folder / ".b.safetensors.78.part"
+    for part in (old, young):
+        part.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    assert run("list") == 0
+    said = capsys.readouterr().out
+    assert f"removed by the next one: {old}" in said and str(young) not in said
+    import_published(file, "mine")
+    assert not old.exists() and young.exists(), "somebody may still write to the young one"
+
+
+def test_cards_do_not_steer_the_terminal(folder: Path, capsys) -> None:
+    evil = "\x1b[2Jfree\nlicence: do what you like"
+    card = Card("mine", "human", asdict(HUMAN), source=evil, licence=evil, allows=evil, sha256=evil, notes=evil)
+    save_weights(folder / "mine.safetensors", {key: torch.zeros(1) for key in ("a", evil)}, card)
+    for command in (["list"], ["inspect", "mine"]):
+        assert run(*command) == 0
+        said = capsys.readouterr().out
+        assert r"\x1b[2Jfree\nlicence" in said and all(line.isprintable() for line in said.splitlines())
+        assert not any(line.startswith("licence") for line in said.splitlines())

@@ -100,7 +100,7 @@ class _Ready:
 
 
 class InputMaker:
-    """Makes batches of windows; what it made of a frame is kept as long as the frame is in the window."""
+    """Makes batches of windows; what it made of a frame is kept as long as the frame lives and is in the window."""
 
     def __init__(self, scene_pixels: int, human_size: int, *, exact: bool) -> None:
         self.scene_pixels = scene_pixels
@@ -146,7 +146,9 @@ class InputMaker:
             # EXACT counts from centres as the rays do; plain NEAREST from corners, which shifts all by half a pixel of the input
             nearest = cv2.resize(np.asarray(frame.depth, np.float32), size, interpolation=cv2.INTER_NEAREST_EXACT)
             depth = torch.from_numpy(np.where(np.isfinite(nearest) & (nearest > 0), nearest, 0.0).astype(np.float32))
-        return _Ready(ref(frame), resize(image, *size, "lanczos", exact=self.exact), human, depth)
+        key = (id(frame), *size)
+        source = ref(frame, lambda _: self._ready.pop(key, None))  # who asks once, as the library does, pays for no memory
+        return _Ready(source, resize(image, *size, "lanczos", exact=self.exact), human, depth)
 
     def _views(self, frames: tuple[Frame, ...], size: tuple[int, int], depths: list[Tensor | None]) -> Views:
         sizes = [(frame.image.shape[1], frame.image.shape[0]) for frame in frames]

@@ -1,5 +1,7 @@
 """Resizing and padding carry pixels, intrinsics and depths along."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -157,6 +159,15 @@ def test_a_frame_is_resized_once_while_it_stays_in_the_window() -> None:
     again = make(whole)
     assert {id(entry.scene) for entry in make._ready.values()} == set(kept)
     assert torch.equal(first.scene_images, again.scene_images)
+
+
+def test_what_was_made_of_a_frame_goes_with_it() -> None:
+    make, source = InputMaker(21168, 224, exact=False), window([(64, 48)], 3)
+    make(source)
+    source = replace(source, sets=source.sets[1:])
+    assert len(make._ready) == 2
+    del source
+    assert not make._ready
 
 
 def test_a_new_frame_at_the_address_of_an_old_one_is_seen_anew() -> None:

@@ -7,6 +7,7 @@ For video with people who keep their ids see `pipeline.Pipeline`.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,10 @@ from chromm_ros.body.placed import PosedBodies, place_bodies
 from chromm_ros.body.smplx_body import SmplxBody
 from chromm_ros.errors import ConfigError, InputError, require
 from chromm_ros.geometry.rotation import is_rotation
+from chromm_ros.model.checkpoint import read_card
 from chromm_ros.model.config import ModelOptions
 from chromm_ros.model.predictor import Predictor
+from chromm_ros.model.weight_files import find_weights
 from chromm_ros.records import Frame, FrameSet, Prediction, Window
 
 LARGEST = 1e9
@@ -33,17 +36,34 @@ def load(name_or_path: str | Path = "", **options: Any) -> "Model":
 
     Args:
         name_or_path: trained weights, a file or a name that `python -m chromm_ros weights list` shows; empty: the small network,
-            untrained, for trying the machinery. With `mode="compose"` leave it empty and give `scene_weights` and `human_weights`.
+            untrained, for trying the machinery. Weights of one branch alone, as published, fill that branch; the rest is untrained,
+            and `Model.weights` says so. For people from published weights give both: `load(mode="compose", scene_weights="pi3x",
+            human_weights="multiHMR_896_L")`.
         options: fields of `model.config.ModelOptions`, for example `device="cuda:0"`, `score_min=0.2`, `smplx_dir="~/smplx"`.
+            `cache_features` changes nothing here: images are new at every call.
 
     Raises:
-        ConfigError: if an option is unknown or has no such value.
+        ConfigError: if an option is unknown, has no such value or contradicts the weights.
         DependencyError: if a Python package is missing.
         FileError: if weights or body cannot be read.
     """
     if "checkpoint" in options:
         raise ConfigError("checkpoint is an option here, expected the weights as the first argument: load('NAME')")
-    return Model(ModelOptions.from_mapping({"checkpoint": str(name_or_path), **options}))
+    settings = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
+    if named := str(name_or_path):
+        setting = _setting_of(named)
+        if settings.get(setting):
+            raise ConfigError(f"{setting} is '{settings[setting]}', but '{named}' holds the same part: give one of them")
+        settings[setting] = named
+    return Model(ModelOptions.from_mapping(settings))
+
+
+def _setting_of(weights: str) -> str:
+    """The option that takes weights of this kind."""
+    card = read_card(find_weights(weights))
+    return (
+        "checkpoint" if card is None else {"chromm": "checkpoint", "scene": "scene_weights", "human": "human_weights"}[card.kind]
+    )
 
 
 class Model:
@@ -51,7 +71,11 @@ class Model:
 
     def __init__(self, options: ModelOptions) -> None:
         self.options = options
-        self._predictor = Predictor(options, body=self.body) if options.mode == "compose" else Predictor(options)
+        self._bodies: dict[torch.device, SmplxBody] = {}
+        forgetful = replace(
+            options, cache_features=False
+        )  # every call has frames of its own: what is kept could never be used again
+        self._predictor = Predictor(forgetful, body=self.body if options.mode == "compose" else None)
 
     @property
     def weights(self) -> str:
@@ -118,9 +142,11 @@ class Model:
         That image is `prediction.person_frame[p]`, and `prediction.world_from_cam` of it leads to the prediction's world. The joints'
         names are `body.skeleton.NAMES` and `LANDMARKS`; the head, joint 15, lies at `prediction.head_position`.
         """
-        body = self.body.to(prediction.head_position.device)
+        device = prediction.head_position.device
+        if device not in self._bodies:
+            self._bodies[device] = self.body.to(device)
         parts = (prediction.rotations, prediction.betas, prediction.expression, prediction.head_position)
-        return place_bodies(body, *(part.float() for part in parts))
+        return place_bodies(self._bodies[device], *(part.float() for part in parts))
 
 
 def _pictures(images: Iterable[Any]) -> list[UInt8[np.ndarray, "_ _ 3"]]:

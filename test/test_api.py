@@ -18,7 +18,7 @@ from chromm_ros.data.bag import BagReader
 from chromm_ros.errors import ConfigError, FileError, InputError
 from chromm_ros.geometry.camera import project
 from chromm_ros.model.checkpoint import Card, save_weights
-from chromm_ros.model.config import ModelOptions
+from chromm_ros.model.config import SIZES, ModelOptions
 from chromm_ros.model.initialise import untrained
 from chromm_ros.model.inputs import Batch
 
@@ -86,6 +86,22 @@ def test_bodies_have_their_heads_where_the_prediction_sees_them() -> None:
     pixels = project(bodies.joints[:, HEAD].numpy(), prediction.intrinsics[prediction.person_frame].numpy())
     np.testing.assert_allclose(pixels, prediction.head_pixel, atol=0.05)
     assert model().faces.max() == bodies.vertices.shape[1] - 1
+
+
+def test_nothing_is_kept_that_no_call_can_use_again() -> None:
+    model()([picture()])
+    assert model()._predictor._cache is None
+    assert not model()._predictor._make._ready
+
+
+def test_the_body_moves_to_a_device_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    moves: list[object] = []
+    move = SmplxBody.to
+    monkeypatch.setattr(SmplxBody, "to", lambda body, device: (moves.append(device), move(body, device))[1])
+    prediction = model()([picture()])
+    model().bodies(prediction)
+    model().bodies(prediction)
+    assert len(moves) <= 1
 
 
 def test_images_come_in_any_form_and_size(tmp_path: Path) -> None:
@@ -183,6 +199,37 @@ def test_weights_by_their_file(tmp_path: Path) -> None:
     assert trained.weights == "mine"
     assert torch.equal(trained([picture()]).points, drawn([picture()]).points)
     assert not torch.equal(trained([picture()]).points, model()([picture()]).points)
+
+
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with files under the published names, tiny and drawn."""
+    monkeypatch.setenv("CHROMM_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr(SmplxBody, "load", lambda _: model().body)  # reading it again takes a second
+    network, config = untrained(SIZES["tiny"], 7, "cpu", "compose"), SIZES["tiny"]
+    for name, kind, part, sizes in (
+        ("pi3x", "scene", network.scene, config.scene),
+        ("multiHMR_896_L", "human", network.human, config.human),
+    ):
+        save_weights(tmp_path / f"{name}.safetensors", part.state_dict(), Card(name, kind, asdict(sizes)))
+    return tmp_path
+
+
+def test_published_names_fill_the_branch_that_they_are(published: Path) -> None:
+    assert load("pi3x", device="cpu").weights == "pi3x, people untrained"
+    assert load("multiHMR_896_L", device="cpu").weights == "multiHMR_896_L, scene and heads untrained"
+    both = load(
+        published / "pi3x.safetensors", mode="compose", human_weights=published / "multiHMR_896_L.safetensors", device="cpu"
+    )
+    assert both.weights == "pi3x + multiHMR_896_L"
+    with pytest.raises(ConfigError, match="scene_weights is 'x', but 'pi3x' holds the same part"):
+        load("pi3x", scene_weights="x")
+
+
+def test_the_compose_line_of_the_readme(published: Path) -> None:
+    line = re.search(r"`model = (load\(mode=.*?\))`", (ROOT / "README.md").read_text())
+    assert line is not None
+    assert eval(line[1]).weights == "pi3x + multiHMR_896_L"
 
 
 def test_compose_mode_by_the_same_call(monkeypatch: pytest.MonkeyPatch) -> None:

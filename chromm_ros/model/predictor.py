@@ -130,7 +130,7 @@ class Predictor:
         self.infer(self.prepare(Window(0, 0, tuple(f"camera{view}" for view in range(views)), sets)))
 
     def _warn_of_what_is_dropped(self, views: Views) -> None:
-        """Once, which Python's warnings alone would not see to: they forget what they said whenever filters change, as `inputs` lets them."""
+        """Once: Python's warnings alone forget what they said whenever their filters change, as `inputs` lets them."""
         masks = {"intrinsics": views.intrinsics_known, "poses": views.pose_known, "depths": views.depth_known}
         known = [name for name, mask in masks.items() if bool(mask.any())]
         if known and not self._warned and not self.network.scene.config.conditioned:

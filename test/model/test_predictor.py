@@ -1,6 +1,7 @@
 """The network as a whole, at nano size with weights of a seed."""
 
 from dataclasses import replace
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import pytest
@@ -133,6 +134,28 @@ def test_a_coarse_pelvis_outside_the_image_is_kept(predictor: Predictor, patches
     assert len(outside) > 0
     assert bool(outside.all()) is kept
     assert torch.equal(output.pelvis_pixel, output.pelvis_coarse) is kept
+
+
+@pytest.mark.parametrize(("row", "kept"), [(24.0, True), (200.0, True), (40.0, False)])
+@torch.inference_mode()
+def test_a_coarse_pelvis_on_the_border_is_kept(predictor: Predictor, monkeypatch, row: float, kept: bool) -> None:
+    """The square of the human branch shows the image in its rows 28 to 196; the borders above and below hold nothing to look at."""
+    network, batch = predictor.network, predictor.prepare(window([VGA], 1))
+    monkeypatch.setattr(network.pelvis, "first", lambda _, head: torch.tensor((112.0, row)).expand(len(head), 2))
+    output = network(batch.scene_images.float() / 255, batch.human_images.float() / 255, batch.views)
+    assert len(output.pelvis_pixel) > 0
+    assert torch.equal(output.pelvis_pixel, output.pelvis_coarse) is kept
+
+
+@torch.inference_mode()
+def test_no_head_lies_in_or_behind_the_camera(predictor: Predictor) -> None:
+    batch, residual = predictor.prepare(window([VGA], 1)), predictor.network.smpl.decdepth.bias
+    before = residual.clone()
+    residual[0] = -100.0  # metres
+    output = predictor.network(batch.scene_images.float() / 255, batch.human_images.float() / 255, batch.views)
+    residual.copy_(before)
+    assert len(output.head_position) > 0
+    torch.testing.assert_close(output.head_position[:, 2], torch.full((len(output.head_position),), 0.1))
 
 
 def test_features_kept_while_windows_overlap_change_nothing(predictor: Predictor) -> None:
@@ -330,6 +353,38 @@ def test_warm_up_and_what_the_node_reports(predictor: Predictor) -> None:
     predictor.warm_up(2, 2, 64, 48)
     assert predictor.device == "cpu"
     assert predictor.gpu_mb() == 0.0
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_weights_are_held_in_the_precision_asked_for(precision: str) -> None:
+    network = Predictor(ModelOptions(size="tiny", device="cpu", precision=precision)).network
+    assert network.scene.decoder[0].mlp.fc1.weight.dtype == getattr(torch, precision)
+    assert network.scene.point_head.output_block[0][0].weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_blocks_are_compiled_where_asked(monkeypatch, asked: bool) -> None:
+    compiled: list[torch.nn.Module] = []
+    monkeypatch.setattr("chromm_ros.model.predictor.compile_blocks", compiled.extend)
+    network = Predictor(ModelOptions(size="tiny", device="cpu", compile=asked)).network
+    assert compiled == (list(network.blocks()) if asked else [])
+
+
+def test_weights_that_take_no_conditions_say_so_once() -> None:
+    lens = np.array(((60.0, 0, 32), (0, 60, 24), (0, 0, 1)), np.float32)
+    source = window([VGA], 1)
+    told = with_frame(source, 0, 0, intrinsics=lens, depth=np.ones((48, 64), np.float32))
+    predictor = Predictor(ModelOptions(size="tiny", device="cpu"))
+    with catch_warnings():
+        simplefilter("error")
+        predictor.prepare(told)
+        predictor.network.scene.config = replace(predictor.network.scene.config, conditioned=False)
+        predictor.prepare(source)
+    with pytest.warns(UserWarning, match="without the known intrinsics, depths: weights 'untrained' have no conditioning"):
+        predictor.prepare(told)
+    with catch_warnings():
+        simplefilter("error")
+        predictor.prepare(told)
 
 
 def test_images_that_cannot_be_written_to(predictor: Predictor) -> None:

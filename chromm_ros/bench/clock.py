@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import torch
 
-LONG_S = 2.0
-"""A call that takes longer is measured once, its first time: to warm up would cost more than it tells."""
+_LONG_S = 0.2
+"""A matrix product that takes longer is measured once, and no larger one is tried."""
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -25,27 +25,31 @@ class Cost(NamedTuple):
 
 
 def cost_of(call: Callable[[], object], device: torch.device, seconds: float) -> Cost:
-    """Measure a call for about that many seconds, at least once; the device is waited for."""
+    """Measure a call for about that many seconds, at least once; the device is waited for.
+
+    One call goes before and is not measured, however long it takes: it may compile, load kernels or fill caches.
+    """
+    _once(call, device)
     _forget_peak(device)
     spent = [_once(call, device)]
-    if spent[0] < LONG_S:
-        spent = [_once(call, device)]
-        while sum(spent) < seconds and len(spent) < 100:
-            spent.append(_once(call, device))
+    while sum(spent) < seconds and len(spent) < 100:
+        spent.append(_once(call, device))
     return Cost(1e3 * statistics.median(spent), _peak_mb(device))
 
 
 def matrix_peak(device: torch.device, dtype: torch.dtype) -> float:
-    """Operations per second of a large matrix product, the fastest of several sizes and tries."""
+    """Operations per second of a large matrix product, the fastest of several sizes and tries; the first of each size warms up."""
     best = 0.0
     for side in (4096, 8192, 16384) if device.type == "cuda" else (512, 1024, 2048):
         a = torch.randn(side, side, device=device, dtype=dtype)
         b = torch.randn(side, side, device=device, dtype=dtype)
-        spent = [_once(partial(torch.nn.functional.linear, a, b), device)]
-        while spent[0] < LONG_S / 10 and len(spent) < 10:
-            spent.append(_once(partial(torch.nn.functional.linear, a, b), device))
+        product = partial(torch.nn.functional.linear, a, b)
+        _once(product, device)
+        spent = [_once(product, device)]
+        while spent[0] < _LONG_S and len(spent) < 10:
+            spent.append(_once(product, device))
         best = max(best, 2 * side**3 / min(spent))
-        if spent[0] >= LONG_S / 10:  # bfloat16 that is only imitated
+        if spent[0] >= _LONG_S:  # bfloat16 that is only imitated
             break
     return best
 

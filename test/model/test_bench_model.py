@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from functools import partial
-from itertools import islice
+from itertools import chain, islice, repeat
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from chromm_ros.bench import clock
 from chromm_ros.bench.counts import agreement
 from chromm_ros.bench.heads import CLIP, deviation, recorded_window
 from chromm_ros.bench.parts import random_network
@@ -43,6 +45,41 @@ def test_what_does_not_exist_is_refused(option: str, value: str) -> None:
 def test_a_disagreement_is_told() -> None:
     assert "agree within 0.40%" in agreement(0.004)
     assert "DEFECT" in agreement(0.011)
+
+
+class FakeTime:
+    """A clock that only calls move: each by what it costs, the last cost over and over."""
+
+    def __init__(self, *costs: float) -> None:
+        self.calls, self._now, self._costs = 0, 0.0, chain(costs, repeat(costs[-1]))
+
+    def perf_counter(self) -> float:
+        return self._now
+
+    def call(self, *_args: object) -> None:
+        self.calls += 1
+        self._now += next(self._costs)
+
+
+@pytest.mark.parametrize(("costs", "calls"), [((15.0, 0.05), 1 + 4), ((15.0, 3.0), 1 + 1), ((0.01, 0.1), 1 + 2)])
+def test_the_first_call_is_never_measured(monkeypatch: pytest.MonkeyPatch, costs: tuple[float, float], calls: int) -> None:
+    """It may compile for seconds; whatever the second one takes is the cost."""
+    fake = FakeTime(*costs)
+    monkeypatch.setattr(clock, "time", fake)
+    assert clock.cost_of(fake.call, CPU, seconds=0.19).ms == pytest.approx(1e3 * costs[1])
+    assert fake.calls == calls
+
+
+@pytest.mark.parametrize(("second", "calls"), [(0.001, 3 * 11), (0.5, 2)])
+def test_a_slow_first_product_is_not_the_peak(monkeypatch: pytest.MonkeyPatch, second: float, calls: int) -> None:
+    fake = FakeTime(1.0, second)
+    monkeypatch.setattr(clock, "time", fake)
+    functions = SimpleNamespace(linear=fake.call)
+    tensors = SimpleNamespace(randn=lambda *_sizes, **_kind: None, nn=SimpleNamespace(functional=functions))
+    monkeypatch.setattr(clock, "torch", tensors)
+    side = 2048 if calls > 2 else 512
+    assert clock.matrix_peak(CPU, torch.float32) == pytest.approx(2 * side**3 / second)
+    assert fake.calls == calls
 
 
 def test_windows_slide_by_one_step() -> None:

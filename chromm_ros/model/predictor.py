@@ -82,19 +82,38 @@ class Predictor:
         self._warn_of_what_is_dropped(batch.views)
         return batch
 
-    @torch.inference_mode()
     def infer(self, batch: Batch, *, keep: bool = False) -> Prediction:
-        """Run the network; returns when the device is done.
+        """Run the network, `encode` and `decode` in one; returns when the device is done.
 
         Args:
             batch: from `prepare`.
             keep: whether `read_again` will be asked, before the next call, about the prediction that this returns. In chromm mode only.
         """
         self._kept = None  # first of all, so that two windows' features are never held at once
+        return self.decode(self.encode(batch), batch, keep=keep)
+
+    @torch.inference_mode()
+    def encode(self, batch: Batch) -> Features:
+        """Features of the batch's frames, each looked at alone, so those of a frame serve in every window of the same input size."""
+        with self._autocast():
+            if self._cache is None:
+                return self._look(batch, list(range(len(batch.frames))))
+            return self._cache(batch, self._look)
+
+    @torch.inference_mode()
+    def decode(self, features: Features, batch: Batch, *, keep: bool = False) -> Prediction:
+        """The window from its frames' features; returns when the device is done.
+
+        Args:
+            features: of all frames of the batch, in its order.
+            batch: from `prepare`; says what is known of the frames, which may be more than when they were encoded.
+            keep: as `infer`.
+        """
+        assert len(features.scene) == len(batch.frames), "each frame of the batch has features"
+        self._kept = None
         views = batch.views.to(self._device)
         size = (batch.scene_images.shape[2], batch.scene_images.shape[3])
         with self._autocast():
-            features = self._encode(batch)
             seen = self.network.decode(features, views, size, self._picking)
         output = seen if isinstance(seen, Output) else compose_people(seen, views, self._posable())
         prediction = to_prediction(batch, output, self._device)
@@ -144,11 +163,6 @@ class Predictor:
     def _posable(self) -> PosableBody:
         assert self._body is not None, "the constructor asks for it"
         return self._body
-
-    def _encode(self, batch: Batch) -> Features:
-        if self._cache is None:
-            return self._look(batch, list(range(len(batch.frames))))
-        return self._cache(batch, self._look)
 
     def _look(self, batch: Batch, which: list[int]) -> Features:
         scene = batch.scene_images[which].to(self._device, non_blocking=True).float() / 255

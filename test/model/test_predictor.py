@@ -175,6 +175,30 @@ def test_features_kept_while_windows_overlap_change_nothing(predictor: Predictor
     assert len(cached._cache._kept) == 6, "nothing of older windows is kept"
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_encoding_and_decoding_apart_equal_one_call(precision: str) -> None:
+    """To the last bit: the whole network's own call, that of the predictor, and its two halves, called where gradients are on."""
+    parts = Predictor(replace(SMALL, precision=precision))
+    source = window([VGA], 2)
+    batch = parts.prepare(source)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+        whole = parts.network(batch.scene_images.float() / 255, batch.human_images.float() / 255, batch.views)
+    features = parts.encode(batch)
+    apart, once = parts.decode(features, batch), parts.infer(batch)
+    assert len(once.person_frame) > 0
+    for name, value in vars(once).items():
+        other = getattr(apart, name)
+        assert torch.equal(other, value) if isinstance(value, torch.Tensor) else other == value, name
+    for value, other in ((whole.scene.local_points[0], apart.points), (whole.bodies.rotations, apart.rotations)):
+        assert torch.equal(value, other)
+    assert not apart.points.requires_grad
+    one_by_one = [parts.encode(parts.prepare(replace(source, sets=(entry,)))) for entry in source.sets]
+    for name in ("scene", "human"):
+        value = torch.cat([getattr(entry, name) for entry in one_by_one])
+        tolerance = 1e-5 if precision == "float32" else 0.03  # sums in another order; a bfloat16 has 8 bits
+        torch.testing.assert_close(value, getattr(features, name), rtol=tolerance, atol=tolerance)
+
+
 def test_features_of_an_old_frame_at_the_same_address_are_not_taken(predictor: Predictor) -> None:
     cached = Predictor(replace(SMALL, cache_features=True))
     old, new = window([VGA], 1), window([VGA], 1, start=1)

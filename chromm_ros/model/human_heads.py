@@ -217,12 +217,6 @@ def assumed_focal(side: int) -> float:
     return side / (2 * math.tan(FIELD_OF_VIEW / 2))
 
 
-def assumed_intrinsics(side: int) -> Float[Tensor, "3 3"]:
-    """The whole matrix of that camera; Multi-HMR puts the principal point on a whole pixel (side // 2)."""
-    focal, centre = assumed_focal(side), side // 2
-    return torch.tensor(((focal, 0.0, centre), (0.0, focal, centre), (0.0, 0.0, 1.0)))
-
-
 def mean_pose() -> Float[Tensor, "318"]:
     """Someone who faces the camera upright with the arms lowered by 60 degrees, as 53 6D rotations: where poses start from.
 

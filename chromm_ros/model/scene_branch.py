@@ -189,12 +189,6 @@ class _Injection:
         return torch.cat((x[:, :, :SPECIALS], patches + more * self.on[..., None, None]), 2)
 
 
-def to_world(output: SceneOutput) -> Float[Tensor, "B N H W 3"]:
-    """The point maps in the scene's world, metres."""
-    rotation, translation = output.world_from_cam[..., :3, :3], output.world_from_cam[..., :3, 3]
-    return torch.einsum("bnij,bnhwj->bnhwi", rotation, output.local_points) + translation[:, :, None, None]
-
-
 def _homogeneous(scale: Float[Tensor, "B"], views: int) -> Float[Tensor, "F 4 1"]:
     """Column that multiplies the translation of every pose by its scene's scale and leaves the 1 below."""
     column = scale.repeat_interleave(views)[:, None].expand(-1, 3)

@@ -34,3 +34,9 @@ def assert_same(ours: torch.Tensor, reference: torch.Tensor, name: str = "") -> 
     worst = float((ours.double() - reference.double()).abs().max())
     largest = float(reference.abs().max())
     assert worst <= 1e-4 * largest, f"{name}: off by {worst:.3g}, largest value {largest:.3g}"
+
+
+def in_the_world(world_from_cam: torch.Tensor, local_points: torch.Tensor) -> torch.Tensor:
+    """Point maps B N H W 3 of cameras as upstream gives them, in the scene's world."""
+    rotation, translation = world_from_cam[..., :3, :3], world_from_cam[..., :3, 3]
+    return torch.einsum("bnij,bnhwj->bnhwi", rotation, local_points) + translation[:, :, None, None]

@@ -6,12 +6,12 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import torch
-from model.reference import arrays, assert_same, golden
+from model.reference import arrays, assert_same, golden, in_the_world
 from safetensors.torch import load_file
 
 from chromm_ros.model.config import SIZES
 from chromm_ros.model.rope import grid_positions
-from chromm_ros.model.scene_branch import SPECIALS, SceneBranch, SceneOutput, to_world
+from chromm_ros.model.scene_branch import SPECIALS, SceneBranch, SceneOutput
 from chromm_ros.model.scene_conditions import Conditions, prepare_conditions, ray_map
 from chromm_ros.model.scene_heads import uv_map
 
@@ -96,7 +96,7 @@ def test_pi3x_equals_upstream(case: str, network: SceneBranch, inputs: dict[str,
             assert_same(ours.reshape(target.shape), target, f"{case} {name}")
     assert {key.partition("/mid.")[2] for key in reference if key.startswith(f"{case}/mid.")} <= steps.keys(), "all are compared"
     for name, ours in {
-        "points": to_world(output),
+        "points": in_the_world(output.world_from_cam, output.local_points),
         "local_points": output.local_points,
         "rays": output.rays,
         "conf": output.confidence[..., None],

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from model.reference import arrays, assert_same, golden
+from model.reference import arrays, assert_same, golden, in_the_world
 from safetensors.torch import load_file, save_file
 from weights.files import HUMAN, SCENE, arguments, multihmr, pi3x, write_multihmr, write_pi3x
 
@@ -19,7 +19,6 @@ from chromm_ros.model.chromm import Chromm
 from chromm_ros.model.config import MULTIHMR, PI3X, SIZES, ModelOptions
 from chromm_ros.model.human_branch import detect
 from chromm_ros.model.load import load_network
-from chromm_ros.model.scene_branch import to_world
 from chromm_ros.weights import store
 from chromm_ros.weights.catalogue import PUBLISHED
 from chromm_ros.weights.published import Published
@@ -156,7 +155,7 @@ def test_upstreams_weights_come_in_and_give_upstreams_scene() -> None:
     network = load_network(ModelOptions(scene_weights="scene")).network
     output = network.scene(arrays("pi3x_tiny_inputs.npz")["A/imgs"])
     reference = arrays("pi3x_tiny_A_nocond.npz")
-    assert_same(to_world(output), reference["A_nocond/out.points"])
+    assert_same(in_the_world(output.world_from_cam, output.local_points), reference["A_nocond/out.points"])
     assert_same(output.metric, reference["A_nocond/out.metric"])
 
 

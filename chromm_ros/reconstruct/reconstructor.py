@@ -5,6 +5,7 @@ world for all windows, and thresholds in metres that mean metres. The scale is t
 alone, so both come first here; on exact predictions the order changes nothing.
 """
 
+import math
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -23,7 +24,7 @@ from chromm_ros.reconstruct.overlap import Statics
 from chromm_ros.reconstruct.people import People
 from chromm_ros.reconstruct.posed import pose
 from chromm_ros.reconstruct.roster import Roster
-from chromm_ros.reconstruct.scale import ScaleConfig, ScaleFilter, head_pelvis_ratio
+from chromm_ros.reconstruct.scale import ScaleConfig, ScaleFilter, head_pelvis_ratio, is_tight
 from chromm_ros.reconstruct.stitch import StitchConfig, Stitcher
 from chromm_ros.reconstruct.track import Tracker, TrackingConfig
 from chromm_ros.records import Prediction, Reconstruction, Window
@@ -106,7 +107,9 @@ class Reconstructor:
         ratio = head_pelvis_ratio(cameras, people, config.scale)
         upright = partial(upward, cameras, people, statics, ratio if ratio > 0.0 else 1.0)
         tie = self._stitcher.tie(cameras, statics, upright)
-        scale = self._scale.update(ratio, tie.scale, rig=tie.kind == "rig")
+        rig = tie.kind == "rig"
+        tight = rig and is_tight(tie.world_from_cam[:, :3, 3], people, statics, ratio, config.scale)
+        scale = self._scale.update(ratio, math.nan if tight else tie.scale, rig=rig)
 
         # Stitch: known or shared cameras put the window into the node's world.
         cameras, health = self._stitcher.place(cameras, tie, scale, statics)
@@ -146,6 +149,7 @@ class Reconstructor:
                 "people_over_scale": ratio / scale if ratio > 0.0 else 1.0,
                 "people_over_rig": self._scale.watched,
                 "scale_alarm": float(self._scale.alarm),
+                "rig_tight": float(tight),
             },
         )
 

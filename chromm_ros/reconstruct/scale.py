@@ -4,6 +4,9 @@ CHROMM (arXiv 2603.12789) scales the scene by s* = r s, where r is the mean over
 two lengths in the image: head to pelvis of the SMPL-X body where the scene's depth puts it, and head to pelvis as detected. A body has
 its size from its shape; if it looks too long the scene is too near. r multiplies everything that has the network's unit: depths, point
 maps, head positions and the centres of the cameras. It does not touch the bodies' own size.
+
+Cameras that are known, of a rig or a base that moves, tell the scale better, and people then only watch it; but not where the cameras
+are so close together that the network sees hardly more than noise between them (`is_tight`). There people tell it again.
 """
 
 import math
@@ -15,6 +18,7 @@ from jaxtyping import Float
 from chromm_ros.body.skeleton import HEAD, PELVIS
 from chromm_ros.geometry.camera import inside, project
 from chromm_ros.reconstruct.cameras import Cameras
+from chromm_ros.reconstruct.overlap import Statics
 from chromm_ros.reconstruct.people import People
 from chromm_ros.settings import Settings, setting
 
@@ -45,6 +49,8 @@ class ScaleConfig(Settings):
 
 ALARM = 0.1
 """How far people may differ from a known scale (filtered, as a fraction) before that is an alarm."""
+TIGHT = 0.05
+"""Baseline of known cameras, as a share of the distance to what they see, below which they do not tell the scale."""
 ROUNDS = 4
 """In which a person's own depth factor is solved; each leaves about a tenth of the error of the one before."""
 
@@ -77,6 +83,28 @@ def _projected(cameras: Cameras, people: People, factor: Float[np.ndarray, "P"])
     body = (factor[:, None] * people.head)[:, None] + people.offsets[:, [HEAD, PELVIS]]  # P 2 3, in the camera
     pixels = project(body, cameras.intrinsics[people.frame][:, None])
     return np.asarray(np.linalg.norm(pixels[:, 0] - pixels[:, 1], axis=-1))
+
+
+def is_tight(centres: Float[np.ndarray, "N 3"], people: People, statics: Statics, ratio: float, config: ScaleConfig) -> bool:
+    """Whether known cameras stand too close together, for the distance at which they look, to tell the scale instead of people.
+
+    Then the errors of the network's camera poses are as large as the baseline, which is here twice the rms distance of the centres from
+    their mean: for two cameras, the way between them. The distance is the median of the people's, or, where there is nobody, of the static
+    points'; where nothing is seen, cameras are not tight, nor where people may not change the scale.
+
+    Args:
+        centres: of all frames with a known pose, metres; a base that moves makes a baseline by that.
+        people: of the window.
+        statics: of the window.
+        ratio: r of the window, which makes the distances metric; without it (NaN) the network's unit is taken for a metre.
+        config: how far to believe r, and whether people may change the scale.
+    """
+    seen = people.head if len(people) else statics.points[statics.weight > 0.0]
+    if not config.adjust or not len(seen):
+        return False
+    baseline = 2.0 * np.sqrt(((centres - centres.mean(axis=0)) ** 2).sum(axis=-1).mean())
+    metres = min(max(ratio, 1.0 / config.max_ratio), config.max_ratio) if math.isfinite(ratio) else 1.0
+    return bool(baseline < TIGHT * metres * np.median(np.linalg.norm(seen, axis=-1)))
 
 
 class ScaleFilter:

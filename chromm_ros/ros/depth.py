@@ -72,6 +72,11 @@ class DepthInput:
             return self._refuse(
                 "a depth image carries no stamp (0), so that it belongs to no image: let the driver fill header.stamp"
             )
+        if taken_ns + self.offset_ns <= 0:
+            return self._refuse(
+                f"a depth image was taken at {taken_ns / 1e9:g} s, which {self.name}.time_offset_s of {self.offset_ns / 1e9:g} s moves "
+                "to zero or before, expected a time after it: correct the offset, or the clock of the driver"
+            )
         try:
             metres = metres_from_compressed(message) if hasattr(message, "format") else metres_from_image(message)
         except InputError as error:

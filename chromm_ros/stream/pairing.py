@@ -90,18 +90,13 @@ class DepthPairing:
         return leaving + self._release(now_ns)
 
     def expire(self, now_ns: int) -> list[Entry]:
-        """Return the images that have waited long enough; to be called at `next_deadline_ns`."""
+        """Return the images that have waited long enough; to be called often (the node does every 20 ms)."""
         return self._release(now_ns)
 
     def reset(self) -> None:
         """Drop what waits: it belongs to an epoch that is over."""
         self._waiting.clear()
         self._begin_anew()
-
-    @property
-    def next_deadline_ns(self) -> int | None:
-        """When `expire` has something to do, in the time of `now_ns`; None while nothing waits."""
-        return self._waiting[0].arrival_ns + self.max_wait_ns if self._waiting else None
 
     def _begin_anew(self, *, keep_depths: bool = False) -> None:
         """Forget the times of the images, and the depth images unless their stamps have jumped already."""

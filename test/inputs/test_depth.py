@@ -100,8 +100,8 @@ def frame(stamp_ns: int, width: int = 64, height: int = 48) -> Frame:
 
 
 def test_depth_takes_the_time_offset_of_its_camera_and_meets_its_image() -> None:
-    source, said = depth_input(offset_ns=-7)
-    assert source.on_frame(frame(10**9 - 7), 0) == []
+    source, said = depth_input(offset_ns=-300 * MS)
+    assert source.on_frame(frame(10**9 - 300 * MS), 0) == []
     (entry,) = source.on_depth(message(np.full((24, 32), 1500, np.uint16), "16UC1", stamp_ns=10**9), 5)
     assert entry.frame.depth is not None
     assert entry.frame.depth.shape == (24, 32), "its own size: who uses it resizes"
@@ -127,6 +127,15 @@ def test_what_is_refused_is_counted_and_costs_the_image_nothing(bad: SimpleNames
     assert (source.received, source.refused, source.images_with, source.images_without) == (1, 1, 0, 1)
     assert len(said) == 1
     assert said[0].startswith(sentence)
+
+
+def test_depth_that_its_offset_moves_to_before_zero_is_refused() -> None:
+    """A message may carry any stamp, as that of a clock which begins with the machine."""
+    source, said = depth_input(offset_ns=-(10**9))
+    for stamp_ns in (5 * 10**8, 10**9):
+        assert source.on_depth(message(np.ones((24, 32), np.uint16), "16UC1", stamp_ns=stamp_ns), 0) == []
+    assert source.refused == len(said) == 2
+    assert said[0].startswith("left: a depth image was taken at 0.5 s, which left.time_offset_s of -1 s moves to zero or before")
 
 
 def test_depth_is_rectified_with_its_image_and_no_depth_is_mixed() -> None:

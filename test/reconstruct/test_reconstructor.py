@@ -230,6 +230,7 @@ def test_health_names_its_units() -> None:
         "people_over_scale",
         "people_over_rig",
         "scale_alarm",
+        "rig_tight",
     }  # counts and ratios
     assert {name for name in health if not name.endswith(("_m", "_deg"))} == plain
 

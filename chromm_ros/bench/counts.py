@@ -1,4 +1,4 @@
-"""What is known of the network without running it: parameters, and operations by formulas and by torch's counter."""
+"""What is counted: parameters, and operations by formulas and by torch's counter; Multi-HMR's published sizes are timed, too."""
 
 from dataclasses import replace
 from functools import partial
@@ -13,7 +13,9 @@ from chromm_ros.bench.parts import Inputs, Part, autocast, human_parts, percepti
 from chromm_ros.bench.setup import PEOPLE, Setup
 from chromm_ros.bench.table import Row, Table
 from chromm_ros.model.chromm import Chromm
+from chromm_ros.model.compose import Composed
 from chromm_ros.model.config import MULTIHMR, PATCH, SIZES, HumanConfig
+from chromm_ros.model.half_weights import hold_in_half
 from chromm_ros.model.human_heads import MultiHmr
 
 META = torch.device("meta")
@@ -124,7 +126,11 @@ def _multi_hmr_parts(network: MultiHmr, load: Load, device: torch.device) -> dic
 
 
 def _multi_hmr_ms(config: HumanConfig, load: Load, setup: Setup, precision: str) -> float:
-    parts = _multi_hmr_parts(random_network(partial(MultiHmr, config), setup.device), load, setup.device)
+    """As in the node's compose mode, beside the smallest scene branch, which is not run."""
+    network = random_network(partial(Composed, replace(SIZES["tiny"], human=config)), setup.device)
+    if precision == "bfloat16":
+        hold_in_half(network)
+    parts = _multi_hmr_parts(network.human, load, setup.device)
     with torch.inference_mode(), autocast(setup.device, half=precision == "bfloat16"):
         return cost_of(lambda: [part() for part in parts.values()], setup.device, setup.seconds).ms
 

@@ -90,9 +90,11 @@ def main(argv: list[str]) -> int:
 
 
 def report(what: str, tables: list[Table], *, quick: bool) -> dict[str, Any]:
-    """Everything that was measured, and on what machine."""
-    machine = {"cores": os.cpu_count(), "machine": platform.machine(), "system": platform.platform()}
-    versions = {"python": platform.python_version(), "ros_distro": os.environ.get("ROS_DISTRO", "")}
+    """Everything that was measured, and on what machine, with all its GPUs."""
+    torch = importlib.import_module("torch")  # late: a bench that does not use it is not slowed down by it
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    machine = {"cores": os.cpu_count(), "machine": platform.machine(), "system": platform.platform(), "gpus": gpus}
+    versions = {"python": platform.python_version(), "torch": torch.__version__, "ros_distro": os.environ.get("ROS_DISTRO", "")}
     return {"bench": what, "quick": quick, "machine": machine | versions, "tables": [table.to_json() for table in tables]}
 
 

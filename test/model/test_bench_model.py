@@ -8,14 +8,17 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from chromm_ros.bench import clock
+from chromm_ros.bench import clock, counts
 from chromm_ros.bench.counts import agreement
+from chromm_ros.bench.flops import Load
 from chromm_ros.bench.heads import CLIP, deviation, recorded_window
+from chromm_ros.bench.main import report
 from chromm_ros.bench.parts import random_network
 from chromm_ros.bench.setup import Setup
 from chromm_ros.bench.windows import Runner, make_window, slides
 from chromm_ros.errors import ConfigError
 from chromm_ros.model.chromm import Chromm
+from chromm_ros.model.compose import Composed
 from chromm_ros.model.config import SIZES
 
 CPU = torch.device("cpu")
@@ -80,6 +83,24 @@ def test_a_slow_first_product_is_not_the_peak(monkeypatch: pytest.MonkeyPatch, s
     side = 2048 if calls > 2 else 512
     assert clock.matrix_peak(CPU, torch.float32) == pytest.approx(2 * side**3 / second)
     assert fake.calls == calls
+
+
+@pytest.mark.parametrize(("precision", "kind"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_multi_hmr_is_timed_with_weights_held_as_in_the_node(
+    monkeypatch: pytest.MonkeyPatch, precision: str, kind: torch.dtype
+) -> None:
+    made: list[Composed] = []
+    monkeypatch.setattr(counts, "random_network", lambda make, device: made.append(random_network(make, device)) or made[0])
+    setup = replace(Setup.of(OPTIONS), seconds=0.0)
+    assert counts._multi_hmr_ms(SIZES["tiny"].human, Load(1, 1, 1, 2), setup, precision) > 0
+    assert {block.attn.qkv.weight.dtype for block in made[0].human.backbone.blocks} == {kind}
+
+
+def test_the_report_names_torch_and_the_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: f"GPU number {index}")
+    machine = report("model", [], quick=True)["machine"]
+    assert (machine["torch"], machine["gpus"]) == (torch.__version__, ["GPU number 0", "GPU number 1"])
 
 
 def test_windows_slide_by_one_step() -> None:

@@ -16,9 +16,11 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.time import Time
 from rosbags.rosbag2 import Writer
+from rosgraph_msgs.msg import Clock
 from stage import Camera, Person
 from std_msgs.msg import Header
 
+from chromm_ros.data.messages import stamp_ns
 from chromm_ros.data.typestore import make_typestore
 from chromm_ros.model.inputs import InputMaker
 from chromm_ros.records import Frame, FrameSet, Window
@@ -222,6 +224,8 @@ def test_in_step_depth_waits_for_nobody_and_every_image_gets_its_own(
     stage = make_stage(
         cameras=["a", "b"], a__depth_topic="/a/aligned", b__depth_topic="/b/aligned", window__length=1, sync__max_wait_s=2.0
     )
+    clock: list[int] = []
+    stage.node.create_subscription(Clock, "/clock", lambda told: clock.append(stamp_ns(told.clock)), QoSProfile(depth=1000))
     words = [f"bag:={tmp_path / 'bag'}", "step:=true", "step_timeout_s:=20.0"]
     command = [sys.executable, "-m", "chromm_ros.ros.replay_node", "--ros-args", *(word for one in words for word in ("-p", one))]
     player = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -232,6 +236,8 @@ def test_in_step_depth_waits_for_nobody_and_every_image_gets_its_own(
         player.kill()
     assert player.returncode == 0, output
     assert "0 instants not acknowledged" in output
+    assert len(clock) > 12
+    assert clock == sorted(clock), "depth that leaves ahead of its turn does not move it"
     sets = stage.sets()
     assert sorted(sets) == [33 * step for step in range(12)]
     assert all(a is not None and b is not None for a, b in sets.values())

@@ -2,6 +2,7 @@
 
 import json
 import os
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -239,6 +240,36 @@ def test_pose_blend_shapes_in_blocks_are_those_in_one_matrix(columns: int) -> No
     ours = (feature @ in_blocks(directions)).transpose(0, 1).flatten(1)
     torch.testing.assert_close(ours[:, :columns], feature @ directions)
     assert ours.shape[1] - columns < 256
+
+
+@pytest.mark.parametrize("blend", [False, True])
+def test_gradients_are_the_finite_differences(body: SmplxBody, blend: bool) -> None:
+    """Of joints and vertices by rotations, betas, expression and translation, each by itself, in double precision and along drawn directions.
+
+    The free body has no pose blend shapes and its face moves no joint; so directions are drawn for both.
+    """
+    rng, double = torch.Generator().manual_seed(0), copy(body)
+    for name, value in vars(body).items():
+        if isinstance(value, torch.Tensor) and value.is_floating_point():
+            setattr(double, name, value.double())
+    if blend:
+        blocks = -(-body.template.numel() // 256)
+        double._pose_dirs = 0.01 * torch.randn(1, 486, 256, generator=rng, dtype=torch.float64).expand(blocks, -1, -1)
+        double._joint_dirs = double._joint_dirs + 0.01 * torch.randn(double._joint_dirs.shape, generator=rng, dtype=torch.float64)
+
+    rotvecs, betas, expression, transl = (
+        0.5 * torch.randn(2, *shape, generator=rng, dtype=torch.float64) for shape in ((55, 3), (10,), (10,), (3,))
+    )
+    rotations = torch.from_numpy(Rotation.from_rotvec(rotvecs.flatten(0, 1)).as_matrix()).unflatten(0, (2, 55))
+    inputs = [rotations, betas, expression, transl]
+    for of in (double.pose_joints, double.pose_vertices):
+        values = [value.clone().requires_grad_() for value in inputs]
+        weight = torch.randn(of(*inputs).shape, generator=rng, dtype=torch.float64)
+        slopes = torch.autograd.grad((of(*values) * weight).sum(), values)
+        for place, (value, slope) in enumerate(zip(inputs, slopes, strict=True)):
+            along = 1e-5 * torch.randn(value.shape, generator=rng, dtype=torch.float64)
+            ahead, behind = ((of(*inputs[:place], value + way, *inputs[place + 1 :]) * weight).sum() for way in (along, -along))
+            torch.testing.assert_close((slope * along).sum(), (ahead - behind) / 2, rtol=1e-6, atol=1e-9)
 
 
 def test_on_another_device_nothing_stays_behind(body: SmplxBody) -> None:

@@ -58,7 +58,10 @@ class StitchConfig(Settings):
         choices=("people", "camera"),
     )
     freeze_after: int = setting(
-        10, "windows after which a camera that stood still is taken to be fixed, until it leaves its place; 0 never", at_least=0
+        0,
+        "windows after which a camera that stood still is taken to be fixed, until it leaves its place; 0 never: a base that drives "
+        "off slower than some 2 cm per window is taken to stand",
+        at_least=0,
     )
     freeze_distance_m: float = setting(0.1, "farthest that a fixed camera may seem to be from its place [m]", at_least=0.0)
     freeze_angle_deg: float = setting(2.0, "farthest that a fixed camera may seem to be turned [degrees]", at_least=0.0)

@@ -1,5 +1,7 @@
 """What lasts over many windows: worlds of cameras that stand do not drift, and known poses replace all estimates."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from chromm_ros.geometry.sim3 import Similarity, fit_poses
@@ -12,6 +14,16 @@ from chromm_ros.synthetic.oracle import World
 from chromm_ros.synthetic.scene import body
 
 Looks = list[tuple[Cameras, Statics, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Starting(World):
+    """A rig that stands for 30 frame-sets and then drives off, 1 cm per frame-set."""
+
+    def cameras(self, k: int) -> np.ndarray:
+        poses = super().cameras(0).copy()
+        poses[:, 1, 3] += 0.01 * max(0, k - 30)
+        return poses
 
 
 def looks(world: World, windows: int) -> Looks:
@@ -70,3 +82,9 @@ def test_a_rig_whose_bodies_have_another_size_raises_the_alarm() -> None:
     assert len(said) == 16
     spoilt = vars(prediction) | {"head_position": 0.8 * prediction.head_position}  # heads too near by themselves
     assert chain.update(window, type(prediction)(**spoilt)).health["scale_alarm"] == 1.0
+
+
+def test_a_rig_that_drives_off_slowly_is_followed_unless_its_cameras_are_said_to_stand() -> None:
+    seen = looks(Starting(views=2, people=1), 26)
+    (followed, free), (lost, _) = drift(seen), drift(seen, freeze_after=10)
+    assert free == 0 and followed < 1e-3 < lost

@@ -36,6 +36,8 @@ _WAIT_IN_STEP_S = 30.0
 _DELIVERY_S = 5.0
 """At the end; Fast DDS asks for missing messages every 3 s."""
 _BETWEEN_ROUNDS_S = 0.1
+_MUTUAL_S = 0.5
+"""After the subscribers are seen, until the first message: they see us some time after we see them, and miss what is sent before."""
 _SETTLED_S = 2.0
 """A node subscribes to all its cameras at once; discovery takes less than this from the first to the last."""
 _DEPTH_AHEAD_NS = 100_000_000
@@ -158,6 +160,7 @@ class Replayer:
             if not mute and (not deaf or (heard and time.monotonic() > settled)):
                 if deaf:
                     self._log.warning(f"nobody listens to {', '.join(deaf)}: played all the same")
+                self._serve_until(time.monotonic() + _MUTUAL_S)
                 return
             if time.monotonic() > end:
                 missing = [f"subscriber of {', '.join(deaf)}"] if deaf else []

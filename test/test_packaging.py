@@ -7,6 +7,7 @@ import importlib.metadata
 import re
 import sys
 import xml.etree.ElementTree as ET
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,8 @@ def requirement_lines(*files: str) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def imported(path: Path) -> set[str]:
+@cache
+def imported(path: Path) -> frozenset[str]:
     """Top-level names of what a file imports, with what it asks `require` for."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -67,9 +69,10 @@ def imported(path: Path) -> set[str]:
             found.add(node.module.partition(".")[0])
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("require") and isinstance(node.args[0], ast.Constant):
             found.add(node.args[0].value.partition(".")[0])
-    return found - set(sys.stdlib_module_names) - {"chromm_ros"}
+    return frozenset(found - set(sys.stdlib_module_names) - {"chromm_ros"})
 
 
+@cache
 def all_imports() -> dict[str, Path]:
     files = [*PACKAGE.rglob("*.py"), *(ROOT / "launch").rglob("*.py")]
     return {name: path for path in files for name in imported(path)}

@@ -1,4 +1,6 @@
-"""All tests: first those that need no ROS, on all cores; then those that talk over DDS, one after the other, for they mind the time.
+"""All tests: first those of parts, on all cores; then those of the whole, one after the other.
+
+The latter talk over DDS and mind the time, or run the whole network and want all cores to themselves.
 
 Arguments are pytest's. If they name a file or folder, only that runs, and as pytest would run it.
 """
@@ -8,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROS = "test/ros"
+WHOLE = ["test/ros", "test/test_pipeline.py", "test/test_api.py", "test/model/test_compile.py"]
 NOTHING_COLLECTED = 5
 
 
@@ -18,7 +20,8 @@ def main(arguments: list[str]) -> int:
         return run(arguments)
     # One thread per process: torch's own would stand in the way of the other processes.
     alone = {"OMP_NUM_THREADS": "1"}
-    done = [run(["-n", "auto", "--dist", "loadfile", f"--ignore={ROS}", *arguments], **alone), run([ROS, *arguments])]
+    ignored = [f"--ignore={path}" for path in WHOLE]
+    done = [run(["-n", "auto", "--dist", "worksteal", *ignored, *arguments], **alone), run([*WHOLE, *arguments])]
     failed = [status for status in done if status not in {0, NOTHING_COLLECTED}]
     return failed[0] if failed else min(done)
 

@@ -1,61 +1,44 @@
-"""Where rays meet: closed-form least squares with its own account of how good it is, and a version that leaves out rays gone astray."""
-
-from __future__ import annotations
-
-from dataclasses import dataclass
+"""Where rays meet: closed-form least squares, and which rays have gone astray."""
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 
-@dataclass(frozen=True)
-class Meeting:
-    """The point nearest to a bundle of rays."""
-
-    point: Float[np.ndarray, "*B 3"]
-    """In the frame of the rays."""
-    residual: Float[np.ndarray, "*B"]
-    """Weighted root mean square distance of the point from the rays' lines, in the unit of the origins."""
-    spread: Float[np.ndarray, "*B"]
-    """How well the rays fix the point, 0 (parallel, or fewer than two) to 2/3: the smallest eigenvalue of the normal matrix with
-    weights that sum to one. Two rays of equal weight that cross at the angle a have (1 - cos a) / 2."""
-    ahead: Float[np.ndarray, "*B N"]
-    """Distance of the point along each ray; negative where it lies behind the ray's origin."""
-
-
 def meet(
-    origins: Float[np.ndarray, "*B N 3"],
-    directions: Float[np.ndarray, "*B N 3"],
-    weights: Float[np.ndarray, "*B N"] | None = None,
-) -> Meeting:
-    """The point x with the least sum_i w_i |(I - d_i d_i^T)(x - o_i)|^2: its normal equations are linear (Hartley and Sturm 1997).
+    places: Float[np.ndarray, "*B N 3"],
+    unit: Float[np.ndarray, "*B N 3"],
+    across: Float[np.ndarray, "*B N"],
+    along: Float[np.ndarray, "*B N"],
+) -> tuple[Float[np.ndarray, "*B 3"], Float[np.ndarray, "*B 3 3"]]:
+    """The point x with the least sum_i across_i |(I - d_i d_i^T)(x - p_i)|^2 + along_i (d_i^T (x - p_i))^2.
 
-    Where the rays do not fix a point (parallel, one ray, no weight) the directions they leave open keep the mean of the origins,
-    so the result is finite; `spread` tells.
+    Its normal equations are linear. With no weight along the rays it is where they meet (Hartley and Sturm 1997); with
+    equal weights along and across it is the mean of the places; with the inverse variances of errors across and along rays it is the
+    best linear estimate.
 
     Args:
-        origins: where the N rays start.
-        directions: of any length but zero.
-        weights: not negative; None for equal ones, 0 leaves a ray out.
+        places: p_i, one on each of N rays.
+        unit: directions d_i of the rays, of length one.
+        across: weights, not negative.
+        along: weights, not negative; at least two rays that are not parallel, or one weight along a ray, must fix the point.
+
+    Returns:
+        The point, and the inverse of the normal matrix.
     """
-    w = np.ones(origins.shape[:-1]) if weights is None else weights
-    total = w.sum(axis=-1, keepdims=True)
-    w = w / np.where(total > 0.0, total, 1.0)
-    unit = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
-    across = projectors(unit)
-    centre = np.einsum("...n,...nd->...d", w, origins)
-    start = origins - centre[..., None, :]  # relative to their mean: better conditioned, and the answer where nothing is known
-    normal = np.einsum("...n,...nij->...ij", w, across)
-    right = np.einsum("...n,...nij,...nj->...i", w, across, start)
-    values, vectors = np.linalg.eigh(normal)
-    known = values > 1e-10
-    along = np.einsum("...ji,...j->...i", vectors, right)  # components of the right side along each eigenvector
-    solved = np.where(known, along, 0.0) / np.where(known, values, 1.0)
-    offset = np.einsum("...ij,...j->...i", vectors, solved)
-    miss = np.einsum("...nij,...nj->...ni", across, offset[..., None, :] - start)
-    residual = np.asarray(np.sqrt(np.einsum("...n,...ni->...", w, miss * miss)))
-    ahead = np.einsum("...ni,...ni->...n", unit, offset[..., None, :] - start)
-    return Meeting(centre + offset, residual, np.asarray(np.maximum(values[..., 0], 0.0)), ahead)
+    middle = places.mean(axis=-2, keepdims=True)  # relative to it: better conditioned
+    start = places - middle
+    own = (along - across) * np.einsum("...ni,...ni->...n", unit, start)
+    inverse = np.linalg.inv(along_and_across(unit, across, along))
+    right = _sum(across, start) + _sum(own, unit)
+    return middle[..., 0, :] + (inverse @ right[..., None])[..., 0], inverse
+
+
+def along_and_across(
+    unit: Float[np.ndarray, "*B N 3"], across: Float[np.ndarray, "*B N"], along: Float[np.ndarray, "*B N"]
+) -> Float[np.ndarray, "*B 3 3"]:
+    """sum_i across_i (I - d_i d_i^T) + along_i d_i d_i^T."""
+    own = np.swapaxes(unit, -1, -2) @ ((along - across)[..., None] * unit)
+    return np.asarray(own + across.sum(axis=-1)[..., None, None] * np.eye(3))
 
 
 def agreeing(
@@ -82,7 +65,7 @@ def agreeing(
         weights: not negative, 0 leaves a ray out; it never agrees.
         distances: of the point from each origin, as each ray alone says.
         limit: in the unit of the origins.
-        noise: standard deviation of the distances as a share of them.
+        noise: standard deviation of the distances as a share of their root mean square.
         steps: linear solutions.
     """
     square = max(limit, 1e-9) ** 2
@@ -92,7 +75,11 @@ def agreeing(
     sideways = (across @ start[..., None])[..., 0]  # across each ray; what is left of a place that it says lies along it
     lengthwise = start + unit * distances[..., None] - sideways
     flat = across.reshape(*across.shape[:-2], 9)
-    belief = square / np.maximum(noise * distances, 1e-3) ** 2  # of the distance, relative to that of the ray
+    total = weights.sum(axis=-1, keepdims=True)
+    usual = (weights * distances**2).sum(axis=-1, keepdims=True) / np.where(total > 0.0, total, 1.0)
+    belief = square / np.maximum(
+        noise**2 * usual, 1e-6
+    )  # of a distance, relative to a ray; a short one is believed no more than others
     pull, convexity = weights, np.ones(1)
     for left in np.linspace(1.0, 0.0, steps):  # of the way from least squares
         along = np.maximum(np.maximum(left, 1e-6) * belief, 1e-12)  # parallel rays to far away stay solvable

@@ -2,89 +2,71 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from chromm_ros.geometry.triangulate import agreeing, meet
 
 
+def bundle(seed: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A point, and places on rays through it with the rays' directions."""
+    rng = np.random.default_rng(seed)
+    point, origins = rng.normal(size=3), 3.0 * rng.normal(size=(count, 3))
+    unit = (point - origins) / np.linalg.norm(point - origins, axis=-1, keepdims=True)
+    return point, origins, unit
+
+
 @given(st.integers(0, 10_000), st.integers(2, 8))
 @settings(max_examples=50, deadline=None)
 def test_rays_through_a_point_meet_there(seed: int, count: int) -> None:
-    rng = np.random.default_rng(seed)
-    point, origins = rng.normal(size=3), 3.0 * rng.normal(size=(count, 3))
-    lengths = rng.uniform(0.5, 2.0, (count, 1))
-    found = meet(origins, (point - origins) * lengths, rng.uniform(0.1, 1.0, count))
-    if found.spread > 1e-4:
-        np.testing.assert_allclose(found.point, point, atol=1e-8)
-        np.testing.assert_allclose(found.ahead, np.linalg.norm(point - origins, axis=-1), atol=1e-8)
-    assert found.residual < 1e-7
+    point, origins, unit = bundle(seed, count)
+    assume(np.abs(unit @ unit.T - np.eye(count)).min() < 0.999)
+    found, _ = meet(origins, unit, np.random.default_rng(seed).uniform(0.1, 1.0, count), np.zeros(count))
+    np.testing.assert_allclose(found, point, atol=1e-8)
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (5,), (2, 3)])
 def test_batches_are_solved_one_by_one(shape: tuple[int, ...]) -> None:
     rng = np.random.default_rng(1)
-    origins, directions, weights = (
-        rng.normal(size=(*shape, 4, 3)),
-        rng.normal(size=(*shape, 4, 3)),
-        rng.uniform(0.1, 1, (*shape, 4)),
-    )
-    found = meet(origins, directions, weights)
+    places, unit = rng.normal(size=(*shape, 4, 3)), rng.normal(size=(*shape, 4, 3))
+    unit = unit / np.linalg.norm(unit, axis=-1, keepdims=True)
+    across, along = rng.uniform(0.1, 1.0, (2, *shape, 4))
+    point, inverse = meet(places, unit, across, along)
     for index in np.ndindex(shape):
-        alone = meet(origins[index], directions[index], weights[index])
-        np.testing.assert_allclose(found.point[index], alone.point)
-        np.testing.assert_allclose(found.residual[index], alone.residual)
+        alone = meet(places[index], unit[index], across[index], along[index])
+        np.testing.assert_allclose(point[index], alone[0])
+        np.testing.assert_allclose(inverse[index], alone[1])
 
 
 def test_it_is_the_least_squares_point() -> None:
     rng = np.random.default_rng(2)
-    origins, directions, weights = rng.normal(size=(4, 3)), rng.normal(size=(4, 3)), rng.uniform(0.1, 1.0, 4)
-    unit = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
+    places, (across, along), (_, _, unit) = rng.normal(size=(4, 3)), rng.uniform(0.1, 1.0, (2, 4)), bundle(2, 4)
 
     def cost(point: np.ndarray) -> float:
-        away = point - origins
-        return float((weights * (np.linalg.norm(np.cross(away, unit), axis=-1) ** 2)).sum())
+        away = point - places
+        lengthwise = (away * unit).sum(axis=-1) ** 2
+        return float((across * ((away**2).sum(axis=-1) - lengthwise) + along * lengthwise).sum())
 
-    found = meet(origins, directions, weights)
-    assert np.sqrt(cost(found.point) / weights.sum()) == pytest.approx(float(found.residual))
-    assert all(cost(found.point) < cost(found.point + 0.01 * rng.normal(size=3)) for _ in range(50))
-
-
-def test_spread_of_two_rays_tells_their_angle() -> None:
-    for angle in (0.1, 0.5, np.pi / 2):
-        directions = np.array([[1.0, 0.0, 0.0], [np.cos(angle), np.sin(angle), 0.0]])
-        assert meet(-directions, directions).spread == pytest.approx((1.0 - np.cos(angle)) / 2.0)
+    found, inverse = meet(places, unit, across, along)
+    for step in 0.1 * rng.normal(size=(50, 3)):
+        assert cost(found + step) == pytest.approx(cost(found) + step @ np.linalg.solve(inverse, step))
 
 
-@pytest.mark.parametrize(
-    ("origins", "directions", "weights"),
-    [
-        (np.array([[0.0, 0, 0], [1.0, 0, 0]]), np.array([[0.0, 0, 1], [0.0, 0, 1]]), np.ones(2)),
-        (np.array([[1.0, 2, 3]]), np.array([[0.0, 0, 1]]), np.ones(1)),
-        (np.zeros((2, 3)), np.array([[0.0, 0, 1], [0.0, 1, 0]]), np.zeros(2)),
-    ],
-    ids=["parallel", "single", "no weight"],
-)
-def test_what_does_not_fix_a_point_is_finite_and_says_so(
-    origins: np.ndarray, directions: np.ndarray, weights: np.ndarray
-) -> None:
-    found = meet(origins, directions, weights)
-    assert np.isfinite(found.point).all() and found.spread == pytest.approx(0.0, abs=1e-12)
-
-
-def test_a_point_behind_an_origin_is_told() -> None:
-    found = meet(np.array([[0.0, 0, 0], [1.0, 0, 0]]), np.array([[-1.0, 0, 1], [0.0, 0, 1]]))  # meet at z = -1
-    np.testing.assert_allclose(found.point, [1.0, 0.0, -1.0], atol=1e-12)
-    assert (found.ahead < 0.0).all()
+def test_equal_weights_along_and_across_give_the_mean_and_one_ray_its_own_place() -> None:
+    _, places, unit = bundle(3, 5)
+    weights = np.linspace(0.1, 1.0, 5)
+    np.testing.assert_allclose(meet(places, unit, weights, weights)[0], np.average(places, axis=0, weights=weights))
+    np.testing.assert_allclose(meet(places[:1], unit[:1], np.ones(1), np.full(1, 0.01))[0], places[0])
 
 
 def test_a_rigid_motion_moves_the_point_with_the_rays() -> None:
     rng = np.random.default_rng(3)
-    origins, directions = rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
+    places, (across, along), (_, _, unit) = rng.normal(size=(4, 3)), rng.uniform(0.1, 1.0, (2, 4)), bundle(3, 4)
     turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
     shift = rng.normal(size=3)
-    moved = meet(origins @ turn.T + shift, directions @ turn.T)
-    np.testing.assert_allclose(moved.point, turn @ meet(origins, directions).point + shift, atol=1e-10)
+    (moved, there), (point, here) = meet(places @ turn.T + shift, unit @ turn.T, across, along), meet(places, unit, across, along)
+    np.testing.assert_allclose(moved, turn @ point + shift, atol=1e-10)
+    np.testing.assert_allclose(there, turn @ here @ turn.T, atol=1e-10)
 
 
 @pytest.mark.parametrize("strays", [0, 1, 3])

@@ -43,8 +43,54 @@ def test_exact_sights_return_the_truth() -> None:
 def test_rays_place_the_head_whatever_the_depths_say() -> None:
     world = World(people=1)
     cameras, people = sights(world)
-    wrong = replace(people, head=people.head * np.linspace(0.7, 1.4, len(people))[:, None])
-    np.testing.assert_allclose(fused(cameras, wrong).head[0], world.heads(0)[0], atol=1e-9)
+    for factors in (np.linspace(0.7, 1.4, 4), np.full(4, 1.5)):
+        wrong = replace(people, head=people.head * factors[:, None])
+        np.testing.assert_allclose(fused(cameras, wrong).head[0], world.heads(0)[0], atol=0.05)
+
+
+@pytest.mark.parametrize("factor", [0.1, 10.0, 1e4])
+@pytest.mark.parametrize("views", [3, 4])
+def test_a_depth_that_is_grossly_wrong_drags_nothing(views: int, factor: float) -> None:
+    world = World(people=1, views=views)
+    cameras, people = sights(world)
+    for who in range(views):
+        head = people.head.copy()
+        head[who] *= factor
+        bodies = fused(cameras, replace(people, head=head), views)
+        np.testing.assert_allclose(bodies.head[0], world.heads(0)[0], atol=0.01)
+        assert bodies.used.all()  # its ray is as good as any
+
+
+def row(angle_deg: float, views: int = 2, distance: float = 5.0) -> tuple[Cameras, People]:
+    """Cameras side by side that see a head at (0, 0, distance), the outer rays at an angle."""
+    cameras, people = sights(World(people=1, views=views, rig=True))
+    sideways = distance * np.tan(np.radians(angle_deg) / 2.0) * np.linspace(-1.0, 1.0, views)
+    centres = np.stack([sideways, 0.0 * sideways, 0.0 * sideways], axis=-1)
+    head = np.array([0.0, 0.0, distance]) - centres
+    poses = se3.compose(np.broadcast_to(np.eye(3), (views, 3, 3)), centres)
+    return cameras.placed(poses, 1.0), replace(people, head=head, head_pixel=project(head, K))
+
+
+@pytest.mark.parametrize("factor", [0.1, 10.0])
+def test_among_parallel_rays_a_gross_depth_is_outvoted(factor: float) -> None:
+    cameras, people = row(1.0, views=4)
+    wrong = replace(people, head=people.head * np.array([1.0, factor, 1.0, 1.0])[:, None])
+    np.testing.assert_allclose(fused(cameras, wrong).head[0], [0.0, 0.0, 5.0], atol=0.05)
+
+
+def test_from_depth_to_rays_there_is_no_step() -> None:
+    """The wider the angle, the surer the head and the less a wrong depth moves it, from parallel rays on."""
+    alone = np.sqrt(np.trace(fused(*row(0.0, views=1), views=1).head_covariance[0]))
+    stated, moved = [], []
+    for angle in np.linspace(0.0, 40.0, 81):
+        cameras, people = row(float(angle))
+        bodies = fused(cameras, replace(people, head=1.06 * people.head), views=2)
+        stated.append(np.sqrt(np.trace(bodies.head_covariance[0])))
+        moved.append(np.linalg.norm(bodies.head[0] - [0.0, 0.0, 5.0]))
+    assert stated[0] == pytest.approx(alone / np.sqrt(2.0), rel=0.1) and moved[0] == pytest.approx(0.3, rel=0.01)
+    assert stated[-1] < 0.25 * alone and moved[-1] < 0.02
+    for curve in (np.array(stated), np.array(moved)):
+        assert (np.diff(curve) < 1e-9).all() and np.abs(np.diff(curve)).max() < 0.1 * curve[0]
 
 
 def test_one_camera_is_believed_by_its_depth() -> None:
@@ -55,14 +101,9 @@ def test_one_camera_is_believed_by_its_depth() -> None:
 
 
 def test_parallel_rays_fall_back_to_depth() -> None:
-    world = World(people=1, views=2)
-    cameras, people = sights(world)
-    poses = np.stack([np.eye(4), se3.compose(np.eye(3), np.array([0.01, 0.0, 0.0]))])  # 1 cm apart
-    head = np.array([[0.0, 0.0, 4.0], [-0.01, 0.0, 4.0]])
-    seen = replace(people, head=head, head_pixel=project(head + np.array([[0.0, 0.0, 0.0], [0.005, 0.0, 0.0]]), K))
-    bodies = fused(cameras.placed(poses, 1.0), seen, views=2)
-    np.testing.assert_allclose(bodies.head[0], [0.0, 0.0, 4.0], atol=1e-9)
-    assert np.isnan(bodies.residual[0])
+    cameras, people = row(0.1)  # 9 mm apart
+    said = replace(people, head=people.head * np.array([[0.95], [1.05]]))
+    np.testing.assert_allclose(fused(cameras, said, views=2).head[0], [0.0, 0.0, 5.0], atol=1e-3)
 
 
 def test_rays_that_meet_behind_a_camera_are_not_believed() -> None:
@@ -76,11 +117,42 @@ def test_rays_that_meet_behind_a_camera_are_not_believed() -> None:
     np.testing.assert_allclose(bodies.head[0], [0.5, 0.0, 4.0])
 
 
-def test_near_depths_weigh_more_than_far_ones() -> None:
-    cameras, people = sights(World(people=1, views=2))
-    poses = np.broadcast_to(np.eye(4), (2, 4, 4))
-    seen = replace(people, head=np.array([[0.0, 0.0, 2.0], [0.0, 0.0, 4.0]]))
-    assert fused(cameras.placed(poses, 1.0), seen, views=2).head[0, 2] == pytest.approx((2.0 * 4 + 4.0 * 1) / 5)
+def test_near_cameras_weigh_more_than_far_ones() -> None:
+    cameras, people = row(0.0)
+    poses = np.stack([np.eye(4), se3.compose(np.eye(3), np.array([0.0, 0.0, 2.5]))])
+    seen = replace(people, head=np.array([[0.0, 0.0, 5.0], [0.0, 0.0, 2.55]]))
+    assert fused(cameras.placed(poses, 1.0), seen, views=2).head[0, 2] == pytest.approx(5.04, abs=1e-3)
+
+
+def test_rays_that_meet_where_all_depths_deny_it_are_not_believed() -> None:
+    """Rays of cameras in one place always meet there."""
+    cameras, people = row(0.0)
+    seen = replace(people, head_pixel=people.head_pixel + np.array([[0.0, 0.0], [200.0, 0.0]]))
+    bodies = fused(cameras, seen, views=2)
+    np.testing.assert_allclose(bodies.head[0], [0.0, 0.0, 5.0])
+    assert np.isnan(bodies.residual[0])
+
+
+def test_rays_are_believed_where_half_of_those_that_see_agree() -> None:
+    for views, believed in ((4, True), (5, False)):
+        world = World(people=1, views=views)
+        cameras, people = sights(world)
+        for who, by in zip(range(2, views), [(0.0, 150.0), (0.0, -150.0), (150.0, -150.0)], strict=False):
+            people = turned_pixel(cameras, people, who, by)
+        bodies = fused(cameras, people, views)
+        assert bodies.used[0].tolist() == [view < 2 or not believed for view in range(views)]
+        assert np.isfinite(bodies.residual[0]) == believed
+        np.testing.assert_allclose(bodies.head[0], world.heads(0)[0], atol=1e-9)  # the heads said are right
+
+
+def test_the_size_of_the_image_does_not_matter() -> None:
+    cameras, people = sights(World(people=1))
+    rng = np.random.default_rng(3)
+    people = replace(people, head_pixel=people.head_pixel + 6.0 * rng.normal(size=(4, 2)))
+    large = replace(cameras, size=6.0 * cameras.size, intrinsics=np.diag([6.0, 6.0, 1.0]) @ cameras.intrinsics)
+    small, big = fused(cameras, people), fused(large, replace(people, head_pixel=6.0 * people.head_pixel))
+    np.testing.assert_allclose(big.head, small.head, atol=1e-12)
+    np.testing.assert_allclose(big.head_covariance, small.head_covariance, atol=1e-12)
 
 
 def test_noise_in_the_rotations_of_views_averages_out() -> None:
@@ -131,29 +203,87 @@ def test_two_rays_that_do_not_agree_fall_back_to_both_depths() -> None:
     np.testing.assert_allclose(bodies.head[0], world.heads(0)[0], atol=1e-9)  # the depths say heads, not pixels
 
 
-def test_the_covariance_is_that_of_the_error_under_the_stated_noise() -> None:
+NOISE = FusionConfig()
+
+
+def many_sights(world: World, count: int) -> tuple[Cameras, People]:
+    """`count` bodies at one place, each camera's sights of them with the noise that the settings state; scores differ."""
     rng = np.random.default_rng(0)
-    world, count = World(people=1, views=3), 400
     cameras, people = sights(world)
-    many = Cameras(**{name: value if np.isscalar(value) else np.repeat(value, count, 0) for name, value in vars(cameras).items()})
-    repeated = People(**{name: np.repeat(value, count, 0) for name, value in vars(people).items()})
-    frame = np.arange(3 * count)
-    pixel = repeated.head_pixel + 4.0 * rng.normal(size=(3 * count, 2))
-    depth = people.head[:, 2].repeat(count) * (1.0 + 0.1 * rng.normal(size=3 * count))
-    head = unproject(pixel, depth, many.intrinsics)
-    noisy = replace(repeated, frame=frame, head_pixel=pixel, head=head)
-    groups = np.tile(np.arange(count), 3)
-    for views, chosen in ((3, slice(None)), (1, slice(0, count))):
-        part = People(**{name: value[chosen] for name, value in vars(noisy).items()})
-        bodies = fuse(many, part, groups[chosen], views, FusionConfig())
-        assert (np.isfinite(bodies.residual) == (views > 1)).all()
-        error = bodies.head - world.heads(0)[0]
-        distance = np.einsum("gi,gij,gj->g", error, np.linalg.inv(bodies.head_covariance), error)
-        assert distance.mean() == pytest.approx(3.0, rel=0.15)  # chi squared with three degrees of freedom
+    cameras = Cameras(
+        **{name: value if np.isscalar(value) else np.repeat(value, count, 0) for name, value in vars(cameras).items()}
+    )
+    people = People(**{name: np.repeat(value, count, 0) for name, value in vars(people).items()})
+    pixel = people.head_pixel + NOISE.image_noise * 640.0 * rng.normal(size=people.head_pixel.shape)
+    depth = people.head[:, 2] * (1.0 + NOISE.depth_noise * rng.normal(size=len(people)))
+    score = np.array([0.9, 0.3, 0.6, 0.1])[cameras.view]
+    noisy = replace(people, frame=np.arange(len(people)), head_pixel=pixel, score=score)
+    if not world.rig:  # and cameras whose estimated poses are turned
+        turns = matrix_from_rotvec(np.radians(NOISE.pose_noise_deg) * rng.normal(size=(len(people), 3)))
+        poses = se3.compose(cameras.world_from_cam[:, :3, :3] @ turns, cameras.world_from_cam[:, :3, 3])
+        cameras = cameras.placed(poses, 1.0)
+    return cameras, replace(noisy, head=unproject(pixel, depth, cameras.intrinsics))
+
+
+@pytest.mark.parametrize("rig", [True, False])
+@pytest.mark.parametrize("layout", ["ring", "robot", "line"])
+def test_the_covariance_is_that_of_the_error_under_the_stated_noise(layout: str, rig: bool) -> None:
+    world, count = World(people=1, views=4, layout=layout, rig=rig), 400
+    cameras, people = many_sights(world, count)
+    groups = np.tile(np.arange(count), 4)
+    for views, mode in ((4, "average_triangulate"), (4, "average"), (1, "average_triangulate")):
+        chosen = cameras.view[people.frame] < views
+        part = People(**{name: value[chosen] for name, value in vars(people).items()})
+        bodies = fuse(cameras, part, groups[chosen], views, FusionConfig(mode=mode))
+        whole = bodies.used.all(axis=1)
+        assert whole.mean() > 0.9
+        error = (bodies.head - world.heads(0)[0])[whole]
+        distance = np.einsum("gi,gij,gj->g", error, np.linalg.inv(bodies.head_covariance[whole]), error)
+        assert distance.mean() == pytest.approx(3.0, rel=0.2)  # chi squared with three degrees of freedom
+
+
+def test_equal_sights_are_weighted_as_is_best() -> None:
+    """No linear estimate is surer than that with inverse covariances (Gauss and Markov): (sum S^-1)^-1."""
+    world = World(people=1, rig=True)
+    cameras, people = sights(world)
+    poses = cameras.world_from_cam.copy()
+    away = poses[:, :3, 3] - world.heads(0)[0]
+    poses[:, :3, 3] = world.heads(0)[0] + np.array([1.0, 0.5, 2.0, 1.0])[:, None] * away  # some nearer, some farther
+    people = replace(people, head=np.array([1.0, 0.5, 2.0, 1.0])[:, None] * people.head)
+    total = np.zeros((3, 3))
+    for pose, (x, y, z), k in zip(poses, people.head, cameras.intrinsics, strict=True):
+        ray = pose[:3, :3] @ np.array([x, y, z])
+        along = np.outer(ray, ray) / (ray @ ray)
+        total += (np.eye(3) - along) / (z * NOISE.image_noise * 640.0 / k[0, 0]) ** 2 + along / (
+            NOISE.depth_noise**2 * (ray @ ray)
+        )
+    bodies = fused(cameras.placed(poses, 1.0), people)
+    np.testing.assert_allclose(bodies.head_covariance[0], np.linalg.inv(total), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(bodies.head[0], world.heads(0)[0], atol=1e-9)
+
+
+def test_an_estimated_camera_is_less_sure_than_a_known_one() -> None:
+    known, estimated = (np.trace(fused(*sights(World(people=1, rig=rig))).head_covariance[0]) for rig in (True, False))
+    assert known < 0.8 * estimated
+    cameras, people = sights(World(people=1))
+    assert np.trace(fused(cameras, people, pose_noise_deg=0.0).head_covariance[0]) == pytest.approx(known)
+
+
+def test_where_rays_do_not_agree_the_covariance_says_how_far_cameras_lie_apart() -> None:
+    cameras, people = sights(World(people=1, views=2, rig=True))
+    away = replace(people, head=people.head + np.array([[0.0, 0.0, 0.0], [0.0, 3.0, 0.0]]))
+    pixel = project(away.head, K)
+    bodies = fused(cameras, replace(away, head_pixel=pixel), views=2)
+    assert np.isnan(bodies.residual[0])
+    assert (
+        np.sqrt(np.trace(bodies.head_covariance[0])) > 1.0 > 5.0 * np.sqrt(np.trace(fused(cameras, people, 2).head_covariance[0]))
+    )
 
 
 def test_more_cameras_and_nearer_ones_are_surer() -> None:
-    deviation = [float(np.trace(fused(*sights(World(people=1, views=v)), views=v).head_covariance[0])) for v in (1, 2, 4, 8)]
+    deviation = [
+        float(np.trace(fused(*sights(World(people=1, views=v, rig=True)), views=v).head_covariance[0])) for v in (1, 2, 4, 8)
+    ]
     assert deviation == sorted(deviation, reverse=True) and deviation[0] > 10 * deviation[1]
     cameras, people = sights(World(people=1, views=1))
     near, far = (fused(cameras, replace(people, head=f * people.head), views=1).head_covariance[0] for f in (1.0, 2.0))
@@ -187,7 +317,7 @@ def test_the_average_alone_is_the_mean_of_what_cameras_say() -> None:
     wrong = replace(people, head=people.head * np.linspace(0.8, 1.2, len(people))[:, None])
     own = se3.apply(cameras.world_from_cam, wrong.head[:, None])[:, 0]
     bodies = fused(cameras, wrong, mode="average")
-    np.testing.assert_allclose(bodies.head[0], np.average(own, axis=0, weights=wrong.head[:, 2] ** -2.0))
+    np.testing.assert_allclose(bodies.head[0], np.average(own, axis=0, weights=np.linalg.norm(wrong.head, axis=1) ** -2.0))
     assert np.isnan(bodies.residual[0])
 
 

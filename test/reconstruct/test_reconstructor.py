@@ -33,14 +33,16 @@ def truth_from_node(world: World, first: int = 0) -> np.ndarray:
     return world.camera(0, first) @ se3.inverse(level)
 
 
-def persons(result: Reconstruction, world: World, first: int, truth_from_world: np.ndarray | None = None) -> dict[int, int]:
-    """True person by id; every step of everybody must lie within 1e-4 m of the truth."""
+def persons(
+    result: Reconstruction, world: World, first: int, truth_from_world: np.ndarray | None = None, within_m: float = 1e-4
+) -> dict[int, int]:
+    """True person by id; every step of everybody must lie within 0.1 mm, or what is given, of the truth."""
     found = {}
     for person in result.people:
         joints = person.joints if truth_from_world is None else se3.apply(truth_from_world, person.joints.astype(np.float64))
         errors = np.stack([np.abs(joints[t] - world.joints(first + t)).max(axis=(1, 2)) for t in range(len(joints))])  # T people
         nearest = int(errors[-1].argmin())
-        assert errors[:, nearest].max() < 1e-4
+        assert errors[:, nearest].max() < within_m
         found[person.track_id] = nearest
     assert sorted(found.values()) == list(range(world.people))
     return found
@@ -265,7 +267,7 @@ def test_one_wrong_known_pose_shows_in_the_residual() -> None:
     )
     assert good.health["stitch_residual_m"] < 1e-9
     assert bad.health["stitch_residual_m"] > 0.1
-    persons(bad, world, 0)  # known poses replace the estimates
+    persons(bad, world, 0, within_m=1e-3)  # known poses replace the estimates, though the unit suffers and depths with it
 
 
 DEGENERATE = {

@@ -187,7 +187,12 @@ class Person:
     joints: Float[np.ndarray, "T 55 3"]
     """Posed SMPL-X joints in the world, metres."""
     joint_scores: Float[np.ndarray, "T 55"]
-    """How far each joint can be trusted, in [0, 1]."""
+    """How far each joint can be trusted, in [0, 1]: how sure the cameras that have it in their image are of the person, less where they
+    put the joint far apart (half at 0.2 m, seen from the head) and less the longer ago the body was seen. The place of the whole body
+    is not in it: see `deviation_m`."""
+    deviation_m: Float[np.ndarray, "T"]
+    """How far the body's place may be off: the standard deviation of the head, over all directions together (the square root of the
+    covariance's trace), from the noise that the settings `fusion.*_noise*` state; at the moment when the body was seen."""
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 After CHROMM (arXiv 2603.12789): shape and body pose are averaged over the cameras, the root's rotation is averaged in the world, and the
 head is where the rays through its pixels meet (`heads`). Rotations have the chordal mean (`geometry.rotation.mean_rotation`), which is
 the quaternion mean without its signs, or the geodesic median, which a camera that sees a pose quite wrong moves little. Every result
-says how good it is: the head by its covariance, rotations and shape by how far the cameras lie apart.
+says how good it is: the head by its covariance, rotations, shape and joints by how far the cameras lie apart.
 
 The paper's ablation pools the people's tokens over the cameras instead and decodes once (`fusion.mode: maxpool_triangulate`). The
 network stands outside this package, so the decoder is handed in.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -49,7 +50,7 @@ class Decode(Protocol):
 
         Args:
             prediction: the last one of the network, which may keep what belongs to it until the next.
-            person: places in it.
+            person: places in it, nobody twice.
             tokens: to be read in place of these people's own.
         """
         ...
@@ -81,6 +82,9 @@ class Bodies:
     """Shape."""
     betas_spread: Float[np.ndarray, "G 10"]
     """Standard deviation of the cameras' shapes about it; NaN where one camera alone was used."""
+    joint_spread: Float[np.ndarray, "G J"]
+    """How far the cameras' joints, each seen from its own head, lie apart (rms about their mean, metres): what the spread of rotations
+    and shape amounts to in space. NaN where one camera alone was used."""
     expression: Float[np.ndarray, "G 10"]
     """Expression."""
     in_view: Float[np.ndarray, "G J"]
@@ -138,6 +142,7 @@ def fuse(
         rotation_spread=np.where(alone, np.nan, spread),
         betas=betas,
         betas_spread=np.where(alone, np.nan, deviation),
+        joint_spread=np.where(alone, np.nan, _joint_spread(cameras, people, seat, weight)),
         expression=expression,
         in_view=np.where(seen[..., None], _in_view(cameras, people)[seat], 0.0).max(axis=1, initial=0.0),
         residual=heads.residual,
@@ -145,9 +150,20 @@ def fuse(
 
 
 def _average(
-    values: Float[np.ndarray, "P N"], seat: Int[np.ndarray, "G V"], weight: Float[np.ndarray, "G V"]
-) -> Float[np.ndarray, "G N"]:
-    return np.asarray(np.einsum("gv,gvn->gn", weight, values[seat]))
+    values: Float[np.ndarray, "P *N"], seat: Int[np.ndarray, "G V"], weight: Float[np.ndarray, "G V"]
+) -> Float[np.ndarray, "G *N"]:
+    flat = values.reshape(len(values), math.prod(values.shape[1:]))
+    return np.asarray((weight[:, None] @ flat[seat]).reshape(len(seat), *values.shape[1:]))
+
+
+def _joint_spread(
+    cameras: Cameras, people: People, seat: Int[np.ndarray, "G V"], weight: Float[np.ndarray, "G V"]
+) -> Float[np.ndarray, "G J"]:
+    """Spread of the joints about the head, in the world."""
+    turned = people.offsets @ np.swapaxes(cameras.world_from_cam[people.frame, :3, :3], 1, 2)
+    mean = _average(turned, seat, weight)
+    square = _average((turned * turned).sum(axis=-1), seat, weight)
+    return np.asarray(np.sqrt(np.maximum(square - (mean * mean).sum(axis=-1), 0.0)))
 
 
 def _rotations(

@@ -13,6 +13,9 @@ from chromm_ros.reconstruct.fuse import Bodies
 from chromm_ros.reconstruct.kinematics import Skeleton, posed_joints
 from chromm_ros.records import BodyParams
 
+HALF_M = 0.2
+"""Spread of a joint over the cameras at which it is trusted half."""
+
 
 @dataclass(frozen=True)
 class Posed:
@@ -22,20 +25,26 @@ class Posed:
     """In the node's world."""
     joints: Float[np.ndarray, "*N 55 3"]
     """In the node's world, metres."""
-    in_view: Float[np.ndarray, "*N 55"]
-    """Best detection score among the cameras in whose image a joint lies."""
+    joint_scores: Float[np.ndarray, "*N 55"]
+    """Best detection score among the cameras in whose image a joint lies, divided by 1 + (spread / `HALF_M`)^2, where the spread is how
+    far the cameras put the joint apart, seen from the head. One camera alone has no spread."""
     score: Float[np.ndarray, "*N"]
     """Best detection score."""
+    deviation_m: Float[np.ndarray, "*N"]
+    """Standard deviation of the body's place, over all directions together."""
     stamp_ns: Int[np.ndarray, "*N"]
     """Frame-set in which it was seen."""
 
     def __getitem__(self, index: Int[np.ndarray, "..."]) -> Posed:
         """The bodies named by a table of indices, in the table's shape."""
         picked = {f.name: getattr(self.params, f.name)[index] for f in fields(BodyParams)}
-        return Posed(BodyParams(**picked), self.joints[index], self.in_view[index], self.score[index], self.stamp_ns[index])
+        return Posed(BodyParams(**picked), **{name: getattr(self, name)[index] for name in _ARRAYS})
 
     def __len__(self) -> int:
         return len(self.score)
+
+
+_ARRAYS = tuple(f.name for f in fields(Posed) if f.name != "params")
 
 
 def pose(bodies: Bodies, skeleton: Skeleton, stamps_ns: tuple[int, ...]) -> Posed:
@@ -46,13 +55,14 @@ def pose(bodies: Bodies, skeleton: Skeleton, stamps_ns: tuple[int, ...]) -> Pose
     params = replace(params, transl=(params.transl + shift).astype(np.float32))
     moved = (joints + shift[:, None]).astype(np.float32)
     stamps = np.array(stamps_ns, dtype=np.int64)[bodies.step]
-    return Posed(params, moved, bodies.in_view.astype(np.float32), bodies.score, stamps)
+    spread = np.nan_to_num(bodies.joint_spread, nan=0.0)
+    scores = (bodies.in_view / (1.0 + (spread / HALF_M) ** 2)).astype(np.float32)
+    deviation = np.sqrt(np.trace(bodies.head_covariance, axis1=1, axis2=2))
+    return Posed(params, moved, scores, bodies.score, deviation, stamps)
 
 
 def joined(first: Posed, second: Posed) -> Posed:
     """Both, one after the other."""
     params = {f.name: np.concatenate([getattr(first.params, f.name), getattr(second.params, f.name)]) for f in fields(BodyParams)}
-    arrays = {
-        name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in ("joints", "in_view", "score", "stamp_ns")
-    }
+    arrays = {name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in _ARRAYS}
     return Posed(BodyParams(**params), **arrays)

@@ -129,7 +129,8 @@ class Roster:
             seen_by=seen_by,
             body=posed.params,
             joints=posed.joints,
-            joint_scores=(posed.in_view * trust[:, None]).astype(np.float32),
+            joint_scores=(posed.joint_scores * trust[:, None]).astype(np.float32),
+            deviation_m=posed.deviation_m,
         )
 
     def _state(self, member: Member, *, seen: bool, gap_s: float) -> str:

@@ -110,6 +110,7 @@ def to_body(person: Person, cameras: Sequence[str], *, gender: str, body_file: s
     message.expression = _floats(person.body.expression[-1])
     message.joints = _floats(person.joints[-1])
     message.joint_scores = _floats(person.joint_scores[-1])
+    message.deviation = float(person.deviation_m[-1])
     return message
 
 

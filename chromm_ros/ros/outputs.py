@@ -233,7 +233,7 @@ class Outputs:
 def is_finite(person: Person) -> bool:
     """Whether every number of the newest step is finite, as the messages promise."""
     arrays = [getattr(person.body, entry.name)[-1] for entry in fields(person.body)]
-    arrays += [person.joints[-1], person.joint_scores[-1], np.array([person.score])]
+    arrays += [person.joints[-1], person.joint_scores[-1], np.array([person.score, person.deviation_m[-1]])]
     return bool(np.isfinite(np.concatenate([array.reshape(-1) for array in arrays])).all())
 
 

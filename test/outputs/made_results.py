@@ -54,7 +54,8 @@ def make_person(track_id: int, state: str = "tracked", steps: int = 2, views: in
     seen_by = visible[:, None] & (np.arange(views) != 1)
     joints = rng.normal(size=(steps, 55, 3)).astype(np.float32)
     scores = rng.uniform(size=(steps, 55)).astype(np.float32)
-    return Person(track_id, state, 0.75, visible, seen_by, body, joints, scores)
+    deviation = rng.uniform(0.05, 0.5, size=steps)
+    return Person(track_id, state, 0.75, visible, seen_by, body, joints, scores, deviation)
 
 
 def make_cameras(names: Sequence[str] = CAMERAS, stamp_ns: int = 0) -> tuple[CameraEstimate, ...]:
@@ -107,5 +108,5 @@ def without(person: Person, field: str, value: float = float("nan")) -> Person:
         array[-1].reshape(-1)[-1] = value
         return replace(person, body=replace(person.body, **{field: array}))
     array = getattr(person, field).copy()
-    array[-1].reshape(-1)[-1] = value
+    array[-1:].reshape(-1)[-1] = value
     return replace(person, **{field: array})

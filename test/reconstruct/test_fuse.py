@@ -11,6 +11,7 @@ from chromm_ros.geometry.rotation import geodesic_angle, matrix_from_rotvec
 from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.fuse import Bodies, Decoded, FusionConfig, fuse
 from chromm_ros.reconstruct.people import People
+from chromm_ros.reconstruct.posed import pose
 from chromm_ros.synthetic.oracle import K, World
 from chromm_ros.synthetic.scene import body
 
@@ -251,8 +252,8 @@ def test_equal_sights_are_weighted_as_is_best() -> None:
     poses[:, :3, 3] = world.heads(0)[0] + np.array([1.0, 0.5, 2.0, 1.0])[:, None] * away  # some nearer, some farther
     people = replace(people, head=np.array([1.0, 0.5, 2.0, 1.0])[:, None] * people.head)
     total = np.zeros((3, 3))
-    for pose, (x, y, z), k in zip(poses, people.head, cameras.intrinsics, strict=True):
-        ray = pose[:3, :3] @ np.array([x, y, z])
+    for placed, (x, y, z), k in zip(poses, people.head, cameras.intrinsics, strict=True):
+        ray = placed[:3, :3] @ np.array([x, y, z])
         along = np.outer(ray, ray) / (ray @ ray)
         total += (np.eye(3) - along) / (z * NOISE.image_noise * 640.0 / k[0, 0]) ** 2 + along / (
             NOISE.depth_noise**2 * (ray @ ray)
@@ -299,7 +300,26 @@ def test_spread_tells_how_far_cameras_lie_apart() -> None:
     np.testing.assert_allclose(bodies.rotation_spread, 0.2, rtol=1e-6)
     np.testing.assert_allclose(bodies.betas_spread, 0.5)
     lonely = fused(*sights(World(people=1, views=1)), views=1)
-    assert np.isnan(lonely.rotation_spread).all() and np.isnan(lonely.betas_spread).all()
+    assert all(np.isnan(spread).all() for spread in (lonely.rotation_spread, lonely.betas_spread, lonely.joint_spread))
+
+
+def test_joints_that_cameras_put_apart_are_trusted_less() -> None:
+    cameras, people = sights(World(people=1))
+    offsets = people.offsets.copy()
+    offsets[:, 7] += (cameras.world_from_cam[:, :3, :3].transpose(0, 2, 1) @ np.array([0.2, 0.0, 0.0])) * [[1], [-1], [1], [-1]]
+    bodies = fused(cameras, replace(people, offsets=offsets))
+    expected = np.where(np.arange(55) == 7, 0.2, 0.0)
+    np.testing.assert_allclose(bodies.joint_spread[0], expected, atol=1e-6)
+    posed, sure = (pose(b, body(), (0,)) for b in (bodies, fused(cameras, people)))
+    np.testing.assert_allclose(posed.joint_scores[0], sure.joint_scores[0] * np.where(np.arange(55) == 7, 0.5, 1.0), atol=1e-6)
+    assert sure.joint_scores[0, 7] == pytest.approx(0.9)
+
+
+def test_what_is_handed_on_says_how_far_the_place_may_be_off() -> None:
+    for views in (1, 4):
+        bodies = fused(*sights(World(people=1, views=views)), views=views)
+        deviation = pose(bodies, body(), (0,)).deviation_m
+        np.testing.assert_allclose(deviation**2, np.linalg.eigvalsh(bodies.head_covariance).sum(axis=1))
 
 
 def test_the_median_is_moved_little_by_a_camera_that_sees_another_pose() -> None:

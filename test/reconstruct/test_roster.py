@@ -36,6 +36,7 @@ def see(
         rotation_spread=np.zeros((count, 53)),
         betas=np.zeros((count, 10)),
         betas_spread=np.zeros((count, 10)),
+        joint_spread=np.zeros((count, 55)),
         expression=np.zeros((count, 10)),
         in_view=np.full((count, 55), 0.8),
         residual=np.zeros(count),

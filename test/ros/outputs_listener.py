@@ -62,7 +62,15 @@ def tell(message: Any) -> dict[str, Any]:
         return told | {"points": message.width, "bytes": len(message.data), "fields": [field.name for field in message.fields]}
     if isinstance(message, SmplxBodyArray):
         bodies = [
-            [body.id, body.track_id, body.state, body.seen_by, body.model_type, body.body_file, list(map(float, body.joints[:3]))]
+            [
+                body.id,
+                body.track_id,
+                body.state,
+                body.seen_by,
+                body.model_type,
+                body.body_file,
+                list(map(float, [*body.joints[:3], body.deviation])),
+            ]
             for body in message.bodies
         ]
         return told | {"bodies": bodies, "cameras": message.cameras, "finite": all(map(math.isfinite, numbers(message)))}

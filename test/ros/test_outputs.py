@@ -126,10 +126,10 @@ def test_everything_arrives_with_the_stamp_of_the_newest_set(stage: Callable[...
         assert told["edges"] == [["chromm_world", child, result.stamps_ns[-1]] for child in [*estimates, "body_b0001"]]
 
     (bodies, _), (status, _) = of(heard, "bodies"), of(heard, "status")
-    joints = people[0].joints[-1, 0].tolist()
+    place = [*people[0].joints[-1, 0].tolist(), people[0].deviation_m[-1]]
     assert bodies["finite"]
     assert bodies["cameras"] == ["left", "right"]
-    assert bodies["bodies"][0] == ["b0001", 1, SmplxBody.TRACKED, ["left", "rear"], "smplx", "free", pytest.approx(joints)]
+    assert bodies["bodies"][0] == ["b0001", 1, SmplxBody.TRACKED, ["left", "rear"], "smplx", "free", pytest.approx(place)]
     assert bodies["bodies"][1][:4] == ["b0023", 23, SmplxBody.OCCLUDED, []]
     assert of(heard, "scene/points")[0]["points"] == status["points"] == 50
     assert of(heard, "scene/points")[0]["bytes"] == 50 * 20
@@ -244,7 +244,7 @@ def test_tf_has_one_parent_per_frame(stage: Callable[..., Stage], mode: str) -> 
     assert estimated == {f"{name}_optical_frame_est" for name in expected}
 
 
-@pytest.mark.parametrize("field", ["joints", "joint_scores", "body_pose", "transl", "betas"])
+@pytest.mark.parametrize("field", ["joints", "joint_scores", "deviation_m", "body_pose", "transl", "betas"])
 def test_a_person_who_is_not_finite_is_left_out_and_counted(stage: Callable[..., Stage], field: str) -> None:
     show = stage()
     status = show.publish(make_result(1, [without(make_person(1), field), make_person(2)]))

@@ -17,6 +17,7 @@ EXTRAS = {
     "hub": ["huggingface_hub>=0.25"],  # for `weights fetch` alone
     "bags": ["rosbags>=0.10"],
     "draw": ["matplotlib>=3.7"],
+    "synth": ["numba>=0.57", "opencv-python-headless>=4.5"],  # of the synthetic world, for training and recordings
     "dev": ["beartype>=0.20", "hypothesis>=6.100", "mypy>=1.10", "pytest>=8", "pytest-xdist>=3.5", "ruff>=0.6"],
 }
 EXTRAS["all"] = sorted({package for name, packages in EXTRAS.items() if name != "dev" for package in packages})

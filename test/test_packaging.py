@@ -29,7 +29,7 @@ KEY_OF = {
 }
 KEY_OF |= {"matplotlib": "python3-matplotlib", "PIL": "python3-pil"}
 """Where the name in rosdep differs from the name in an import."""
-BY_PIP_ONLY = {"torch", "safetensors", "smplx", "jaxtyping", "rosbags", "typing_extensions", "anny", "huggingface_hub"}
+BY_PIP_ONLY = {"torch", "safetensors", "smplx", "jaxtyping", "rosbags", "typing_extensions", "anny", "huggingface_hub", "numba"}
 """Libraries without a rosdep key that fits; a comment in package.xml names them, the README the pip line."""
 
 
@@ -175,7 +175,7 @@ def test_ros_wheels_are_pinned() -> None:
 def test_every_file_of_the_package_is_shipped_by_pip() -> None:
     patterns = setup_py().package_data[""]
     for path in PACKAGE.rglob("*"):
-        if path.is_file() and path.suffix not in {".py", ".pyc"}:
+        if path.is_file() and path.suffix != ".py" and path.parent.name != "__pycache__":
             assert any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns), f"{path} is in no pattern of setup.py"
 
 

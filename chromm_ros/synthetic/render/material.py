@@ -98,5 +98,5 @@ class Materials:
 
 
 def linear(srgb: Float64[np.ndarray, "*B"]) -> Float64[np.ndarray, "*B"]:
-    """sRGB values in [0, 1] as linear light (IEC 61966-2-1)."""
+    """Linear light of sRGB values in [0, 1] (IEC 61966-2-1)."""
     return np.asarray(np.where(srgb <= 0.04045, srgb / 12.92, ((np.maximum(srgb, 0.0) + 0.055) / 1.055) ** 2.4))

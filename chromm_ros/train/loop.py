@@ -207,9 +207,11 @@ class Loop:
 
     def _batch(self, clips: list[Any], use: int, first: int) -> Any:
         """A batch, and the state of torch's generator for its losses: both by the seed and the number of the first clip."""
-        sequence = np.random.SeedSequence((self.options.seed, use, first))
-        torch.manual_seed(int(sequence.generate_state(1)[0]))
-        return self.run.task.batch(clips, np.random.default_rng(sequence)).to(self.group.device)
+        torch.manual_seed(int(self._seed(use, first).generate_state(1)[0]))
+        return self.run.task.batch(clips, np.random.default_rng(self._seed(use, first))).to(self.group.device)
+
+    def _seed(self, use: int, first: int) -> np.random.SeedSequence:
+        return np.random.SeedSequence((self.options.seed, use, first))
 
     def _backward(self, batch: Any, *, last: bool) -> None:
         with self.group.alone(self.losses, wanted=not last):
@@ -263,7 +265,8 @@ class Loop:
         """Means of losses and measures with the averaged weights; what a batch cannot tell (nan) is left out."""
         told: dict[str, list[float]] = {}
         with self.average.in_place(), self._autocast():
-            for batch in batches:
+            for number, batch in enumerate(batches):
+                torch.manual_seed(number)
                 terms = self.run.task.losses(self.network, batch, self.step / self.options.steps)
                 values = {"loss": float(sum(terms.values()))} | self.run.task.measure(self.network, batch)
                 for name, value in values.items():

@@ -1,0 +1,81 @@
+"""Processes that are killed, told to stop, or share the work: end to end, with the toy."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from test_loop import curve, newest, same
+from toy_task import toy_run, train_toy
+
+from chromm_ros.train.log import read_journal
+
+PROGRAM = Path(__file__).with_name("toy_program.py")
+ROOT = PROGRAM.parents[2]
+
+
+def environment() -> dict[str, str]:
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+
+
+@contextmanager
+def program(*arguments: object, launcher: tuple[str, ...] = ()) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, *launcher, str(PROGRAM), *map(str, arguments)]
+    process = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_for_step(folder: Path, step: int) -> None:
+    journal, deadline = folder / "scalars.jsonl", time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if journal.exists() and any(line["step"] >= step for line in read_journal(journal)):
+            return
+        time.sleep(0.01)
+    pytest.fail(f"no step {step} in a minute")
+
+
+def test_killed_or_stopped_a_run_goes_on_to_the_same_curve(tmp_path: Path) -> None:
+    """SIGKILL between two checkpoints loses the steps since the last; SIGTERM loses none. Both give the curve of an undisturbed run."""
+    killed, stopped, whole = (tmp_path / name for name in ("killed", "stopped", "whole"))
+    with program(killed, 0.03) as first, program(stopped, 0.03) as second:
+        train_toy(toy_run(whole))
+        wait_for_step(killed, 6)
+        first.kill()
+        wait_for_step(stopped, 6)
+        second.send_signal(signal.SIGTERM)
+        assert first.wait(30) == -signal.SIGKILL
+        assert second.wait(30) == 0
+    assert newest(killed).step % 4 == 0 and read_journal(killed / "scalars.jsonl")[-1]["step"] > newest(killed).step
+    assert newest(stopped).step == read_journal(stopped / "scalars.jsonl")[-1]["step"] < 12
+    for folder in (killed, stopped):
+        train_toy(toy_run(folder))
+        assert curve(folder) == curve(whole)
+        same(newest(folder), newest(whole))
+
+
+def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
+    """torchrun with gloo: every process takes its half of each batch; losses and weights are those of one process with both halves."""
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    with program(together, 0, "accumulate=1", launcher=torchrun) as process:
+        train_toy(toy_run(alone, accumulate=2))
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors.decode()[:4000]
+    for ours, theirs in zip(curve(alone), curve(together), strict=True):
+        assert ours.pop("kind") == theirs.pop("kind")
+        assert ours == pytest.approx(theirs, rel=1e-5)
+    one, two = newest(alone), newest(together)
+    assert all(torch.allclose(one.trained[name], two.trained[name], rtol=1e-5, atol=1e-7) for name in one.trained)
+    train_toy(toy_run(together, accumulate=2, steps=14))  # and one process can go on where two stopped
+    assert newest(together).step == 14

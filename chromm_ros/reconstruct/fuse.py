@@ -17,6 +17,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from chromm_ros.geometry import se3
 from chromm_ros.geometry.rotation import geodesic_median, is_rotation, nearest_rotation
 from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.heads import FusionConfig, place
@@ -112,8 +113,8 @@ def fuse(
         decode: `Decode` of the window's prediction, for `maxpool_triangulate`.
     """
     step, view = cameras.step[people.frame], cameras.view[people.frame]
-    keys, slot = np.unique(np.stack([groups, step], axis=-1), axis=0, return_inverse=True)
-    slot = slot.reshape(-1)
+    steps = step.max(initial=0) + 1
+    keys, slot = np.unique(groups * steps + step, return_inverse=True)
     seat = np.full((len(keys), views), -1)
     seat[slot, view] = np.arange(len(people))
     seen = seat >= 0
@@ -131,8 +132,8 @@ def fuse(
         assert decode is not None, "the Reconstructor refuses this mode without a decoder"
         _pool(cameras, people, seat, weight, decode, (rotations, betas, expression))
     return Bodies(
-        group=keys[:, 0],
-        step=keys[:, 1],
+        group=keys // steps,
+        step=keys % steps,
         seen_by=seen,
         used=heads.used,
         score=np.where(seen, people.score[seat], 0.0).max(axis=1, initial=0.0),
@@ -152,39 +153,40 @@ def fuse(
 def _average(
     values: Float[np.ndarray, "P *N"], seat: Int[np.ndarray, "G V"], weight: Float[np.ndarray, "G V"]
 ) -> Float[np.ndarray, "G *N"]:
-    flat = values.reshape(len(values), math.prod(values.shape[1:]))
-    return np.asarray((weight[:, None] @ flat[seat]).reshape(len(seat), *values.shape[1:]))
+    """Weighted sum over the cameras, one after the other: a table of all would not stay in the cache."""
+    total = np.zeros((len(seat), math.prod(values.shape[1:])))
+    flat = values.reshape(len(values), total.shape[1])
+    for view in np.flatnonzero(weight.any(axis=0)):
+        total += weight[:, view, None] * flat[seat[:, view]]
+    return total.reshape(len(seat), *values.shape[1:])
 
 
 def _joint_spread(
     cameras: Cameras, people: People, seat: Int[np.ndarray, "G V"], weight: Float[np.ndarray, "G V"]
 ) -> Float[np.ndarray, "G J"]:
     """Spread of the joints about the head, in the world."""
-    turned = people.offsets @ np.swapaxes(cameras.world_from_cam[people.frame, :3, :3], 1, 2)
-    mean = _average(turned, seat, weight)
-    square = _average((turned * turned).sum(axis=-1), seat, weight)
-    return np.asarray(np.sqrt(np.maximum(square - (mean * mean).sum(axis=-1), 0.0)))
+    mean = _average(se3.rotate(cameras.world_from_cam[people.frame], people.offsets), seat, weight)
+    square = _average(np.einsum("pji,pji->pj", people.offsets, people.offsets), seat, weight)
+    return np.asarray(np.sqrt(np.maximum(square - np.einsum("gji,gji->gj", mean, mean), 0.0)))
 
 
 def _rotations(
     cameras: Cameras, people: People, seat: Int[np.ndarray, "G V"], weight: Float[np.ndarray, "G V"], kind: str
 ) -> tuple[Float[np.ndarray, "G 53 3 3"], Float[np.ndarray, "G 53"]]:
     """Rotations that stand for all, the root's in the world, and their spread; a body of one camera keeps its own."""
-    rotations = people.rotations.copy()
-    rotations[:, 0] = cameras.world_from_cam[people.frame, :3, :3] @ rotations[:, 0]
-    fused = rotations[seat[np.arange(len(seat)), weight.argmax(axis=1)]]
-    spread = np.zeros(fused.shape[:2])
-    several = np.flatnonzero((weight > 0.0).sum(axis=1) > 1)
-    each = rotations[seat[several]]  # G V 53 3 3
-    total = np.einsum("gv,gvjab->gjab", weight[several], each)
+    root = cameras.world_from_cam[people.frame, :3, :3] @ people.rotations[:, 0]
+    total = _average(people.rotations, seat, weight)
+    total[:, 0] = _average(root, seat, weight)
+    fused, several = total.copy(), (weight > 0.0).sum(axis=1) > 1
     if kind == "geodesic_median":
-        stacked = np.swapaxes(each, 1, 2)
-        fused[several] = geodesic_median(stacked, np.broadcast_to(weight[several, None], stacked.shape[:3]))
+        each = people.rotations[seat[several]]  # G V 53 3 3
+        each[:, :, 0] = root[seat[several]]
+        each = np.swapaxes(each, 1, 2)
+        fused[several] = geodesic_median(each, np.broadcast_to(weight[several, None], each.shape[:3]))
     else:
-        fused[several] = nearest_rotation(total)  # the chordal mean
-    cosine = (np.einsum("gjab,gjab->gj", fused[several], total) - 1.0) / 2.0  # the mean of the angles' cosines
-    spread[several] = np.arccos(np.clip(cosine, -1.0, 1.0))
-    return fused, spread
+        fused[several] = nearest_rotation(total[several])  # the chordal mean
+    cosine = (np.einsum("gjab,gjab->gj", fused, total) - 1.0) / 2.0  # the mean of the angles' cosines
+    return fused, np.arccos(np.clip(cosine, -1.0, 1.0))
 
 
 def _pool(
@@ -216,8 +218,11 @@ def _pool(
 
 def _in_view(cameras: Cameras, people: People) -> Float[np.ndarray, "P J"]:
     """Detection score for joints that lie in the image, else 0."""
-    joints = cameras.unit * people.head[:, None] + people.offsets
-    scaled = joints @ np.swapaxes(cameras.intrinsics[people.frame], -1, -2)[..., :2]  # pixels times depth
-    depth, size = joints[..., 2:], cameras.size[people.frame][:, None]
-    shown = (depth[..., 0] > 1e-6) & ((scaled >= 0.0) & (scaled < size * depth)).all(axis=-1)
+    x, y, z = np.moveaxis(people.offsets, -1, 0) + cameras.unit * people.head.T[..., None]  # each P J
+    shown = z > 1e-6
+    for (a, b, c), size in zip(
+        np.moveaxis(cameras.intrinsics[people.frame, :2], 0, -1)[..., None], cameras.size[people.frame].T[..., None], strict=True
+    ):
+        scaled = a * x + b * y + c * z  # pixel times depth
+        shown &= (scaled >= 0.0) & (scaled < size * z)
     return np.asarray(shown * people.score[:, None])

@@ -28,7 +28,7 @@ from jaxtyping import Bool, Float, Int
 
 from chromm_ros.geometry import se3
 from chromm_ros.geometry.camera import rays
-from chromm_ros.geometry.triangulate import agreeing, along_and_across, meet
+from chromm_ros.geometry.triangulate import agreeing, along_and_across, dot, meet
 from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.people import People
 from chromm_ros.settings import Settings, setting
@@ -144,7 +144,7 @@ def place(
 
 def _absurd(sights: Sights, weight: Float[np.ndarray, "G V"], point: Float[np.ndarray, "G 3"]) -> Bool[np.ndarray, "G"]:
     """Whether most depths that took part are wrong `ABSURD` times: rays of cameras close together always meet near these."""
-    reached = ((point[:, None] - sights.origins) * sights.unit).sum(axis=-1)
+    reached = dot(point[:, None] - sights.origins, sights.unit)
     wrong = (weight > 0.0) & ((ABSURD * reached < sights.distance) | (reached > ABSURD * sights.distance))
     return np.asarray(2 * wrong.sum(axis=1) > (weight > 0.0).sum(axis=1))
 
@@ -159,12 +159,11 @@ def _judged(
     """Heads with how far rays pass them; where no rays were made to meet, the covariance grows to what the cameras' discord asks for."""
     used = weight > 0.0
     away = point[:, None] - sights.origins
-    square, reached = (away * away).sum(axis=-1), (away * sights.unit).sum(axis=-1)
-    passed = np.maximum(square - reached**2, 0.0)
+    reached = dot(away, sights.unit)
+    aside = away - reached[..., None] * sights.unit
+    passed, square = dot(aside, aside), np.maximum(dot(away, away), NEAREST_M**2)
     residual = np.sqrt((weight * passed).sum(axis=1) / weight.sum(axis=1))
-    discord = (
-        used * (passed / sights.sharp**2 + ((reached - sights.distance) / sights.vague) ** 2) / np.maximum(square, NEAREST_M**2)
-    )
+    discord = used * (passed / sights.sharp**2 + ((reached - sights.distance) / sights.vague) ** 2) / square
     freedom = 3.0 * np.maximum(used.sum(axis=1) - 1, 1)
     growth = np.maximum(discord.sum(axis=1) / freedom, 1.0)  # chi squared over degrees of freedom (Birge 1932)
     covariance = covariance * np.where(met, 1.0, growth)[:, None, None]
@@ -177,9 +176,9 @@ def _linear(sights: Sights, weight: Float[np.ndarray, "G V"]) -> tuple[Float[np.
     point = (weight[:, None] @ places)[:, 0] / weight.sum(axis=1, keepdims=True)
     for power in DOUBTS:
         away = point[:, None] - sights.origins
-        reach = np.maximum(np.sqrt((away * away).sum(axis=-1)), NEAREST_M)
+        reach = np.maximum(np.sqrt(dot(away, away)), NEAREST_M)
         across, along = sights.sharp * reach, sights.vague * reach
-        off = np.abs((away * sights.unit).sum(axis=-1) - sights.distance) / along
+        off = np.abs(dot(away, sights.unit) - sights.distance) / along
         fine, coarse = weight / across**2, weight / along**2 * (FAR / np.maximum(off, FAR)) ** power
         point, back = meet(places, sights.unit, fine, coarse)
     return point, back @ along_and_across(sights.unit, (fine * across) ** 2, (coarse * along) ** 2) @ back
@@ -197,14 +196,13 @@ def _mean(sights: Sights, weight: Float[np.ndarray, "G V"]) -> tuple[Float[np.nd
 
 def _sharpness(cameras: Cameras, people: People, slant: Float[np.ndarray, "P"], config: FusionConfig) -> Float[np.ndarray, "P"]:
     """Angle by which a ray may be off: of the pixel, and of the camera's pose where that is estimated."""
-    intrinsics, known = cameras.intrinsics[people.frame], np.isfinite(cameras.known).all(axis=(1, 2))[people.frame]
-    pixel = config.image_noise * cameras.size[people.frame].max(axis=1) / np.sqrt(np.abs(np.linalg.det(intrinsics[:, :2, :2])))
-    pose = np.where(known, 0.0, np.radians(config.pose_noise_deg))
-    return np.asarray(np.hypot(pixel / slant, pose))
+    pixel = config.image_noise * cameras.size.max(axis=1) / np.sqrt(np.abs(np.linalg.det(cameras.intrinsics[:, :2, :2])))
+    pose = np.where(np.isfinite(cameras.known).all(axis=(1, 2)), 0.0, np.radians(config.pose_noise_deg))
+    return np.asarray(np.hypot(pixel[people.frame] / slant, pose[people.frame]))
 
 
 def _split(vectors: Float[np.ndarray, "P 3"]) -> tuple[Float[np.ndarray, "P 3"], Float[np.ndarray, "P"]]:
     """Directions and lengths; what has no length gets any direction."""
-    length = np.linalg.norm(vectors, axis=-1)
+    length = np.sqrt(dot(vectors, vectors))
     unit = np.where(length[:, None] > 0.0, vectors, [0.0, 0.0, 1.0]) / np.where(length > 0.0, length, 1.0)[:, None]
     return np.asarray(unit), np.asarray(length)

@@ -33,6 +33,8 @@ class Pattern(IntEnum):
     """Stripes across x and across y, mixed."""
     BRICKS = 8
     """Stones two units long and one high, in the planes of z and one more, with joints of colour b."""
+    HALVES = 9
+    """Colour a where x is positive, b where it is negative; `scale` says nothing."""
 
 
 @dataclass(frozen=True)
@@ -100,3 +102,8 @@ class Materials:
 def linear(srgb: Float64[np.ndarray, "*B"]) -> Float64[np.ndarray, "*B"]:
     """Linear light of sRGB values in [0, 1] (IEC 61966-2-1)."""
     return np.asarray(np.where(srgb <= 0.04045, srgb / 12.92, ((np.maximum(srgb, 0.0) + 0.055) / 1.055) ** 2.4))
+
+
+def srgb(light: Float64[np.ndarray, "*B"]) -> Float64[np.ndarray, "*B"]:
+    """The inverse of `linear`."""
+    return np.asarray(np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 0.0) ** (1.0 / 2.4) - 0.055))

@@ -1,5 +1,6 @@
 """The processes of one run: one alone, or those that torchrun started, by torch's own DistributedDataParallel."""
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -74,7 +75,10 @@ def joined(device: str) -> Iterator[Group]:
     distributed.init_process_group("nccl" if here.type == "cuda" else "gloo")
     try:
         yield Group(distributed.get_rank(), world, here)
+        distributed.barrier()  # nobody leaves while others still write
     finally:
+        # DistributedDataParallel is part of cycles and keeps the group's threads, which abort the process where they meet its end.
+        gc.collect()
         distributed.destroy_process_group()
 
 

@@ -5,18 +5,18 @@ Every camera alone says a head: a ray through its pixel, and a place on the ray 
 
     x = (sum_i W_i)^-1 sum_i W_i p_i      with the covariance      (sum W)^-1 (sum W S W^T) (sum W)^-1
 
-with W = S^-1 times the detection's score. This is triangulation by weighted rays and depth at once, each where it knows better, and
-without a threshold in between. Under wide angles rays win: across a ray the head is known to a hundredth of its distance, along it to a
+with W = S^-1 times the detection's score: triangulation by weighted rays, and the depths of single views, each where it knows better and
+with no threshold in between. Under wide angles rays win: across a ray the head is known to a hundredth of its distance, along it to a
 tenth, so a depth counts a hundredth of a ray. Where rays are nearly parallel none of them tells how far the head is, and the mean of
-the depths does; one camera alone leaves its own head.
+the depths does; where one camera alone sees the person its own head is left.
 
 Outliers are left out twice. A camera whose ray goes astray, while those of at least two cameras and of half of those that see the
 person pass a common point within `max_residual_m` in front of them, takes no part; for this vote a near camera counts no more than a
-far one. And a depth more than `FAR` deviations off where all others put the head counts less and less, its ray still in full. If no such
-majority of rays agrees, or does so at a place that most depths deny (`ABSURD`), all heads that the cameras say are averaged with the same weights, and the
-covariance grows with their discord.
+far one. And a depth more than `FAR` deviations off where all together put the head counts less and less, its ray still in full. If no
+such majority of rays agrees, or does so at a place that most depths deny (`ABSURD`), all heads that the cameras say are averaged with
+the same weights, and the covariance grows with their discord.
 
-`fusion.mode: average` has W = 1 / depth^2, the plain mean, since the error of a depth grows with it.
+`fusion.mode: average` has W = 1 / distance^2, the plain mean, since the error of a depth grows with it.
 """
 
 from __future__ import annotations

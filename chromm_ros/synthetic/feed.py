@@ -1,0 +1,78 @@
+"""Clips of takes one after the other, made in other processes while training works on the last ones."""
+
+import multiprocessing
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from types import TracebackType
+
+from chromm_ros.synthetic.truth import Moment
+from chromm_ros.synthetic.world.crowd import LASTS_S
+from chromm_ros.synthetic.world.take import Take, TakeOptions
+
+Clip = tuple[Moment, ...]
+"""T moments of one take."""
+
+
+def clip(seed: int, options: TakeOptions, steps: int, period_s: float) -> Clip:
+    """Moments of one take that follow one another, from a start that the seed chooses."""
+    start = (seed * 0.754877666) % 1.0 * max(LASTS_S - steps * period_s, 0.0)  # well spread, and the same everywhere
+    take = Take(seed, options)
+    return tuple(take.at(start + k * period_s) for k in range(steps))
+
+
+class Feed:
+    """Opens a bounded pool; iterating gives the clips in the order of their seeds. Use it in a `with` statement.
+
+    Args:
+        seeds: of the takes.
+        options: of the takes.
+        steps: moments of a clip.
+        period_s: between them, seconds.
+        workers: processes; 0 makes them in the caller.
+        queue: clips that may be under way at a time.
+    """
+
+    def __init__(
+        self,
+        seeds: Iterable[int],
+        options: TakeOptions,
+        *,
+        steps: int = 1,
+        period_s: float = 0.1,
+        workers: int = 0,
+        queue: int = 16,
+    ) -> None:
+        assert queue > 0 and workers >= 0
+        self._seeds, self._work = iter(seeds), (options, steps, period_s)
+        self._queue = queue
+        self._pool = None
+        if workers:
+            self._pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+        self._waiting: deque[Future[Clip]] = deque()
+
+    def __enter__(self) -> "Feed":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the processes; clips that are under way are lost."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def __iter__(self) -> Iterator[Clip]:
+        return self
+
+    def __next__(self) -> Clip:
+        if self._pool is None:
+            return clip(next(self._seeds), *self._work)
+        while len(self._waiting) < self._queue:
+            seed = next(self._seeds, None)
+            if seed is None:
+                break
+            self._waiting.append(self._pool.submit(clip, seed, *self._work))
+        if not self._waiting:
+            raise StopIteration
+        return self._waiting.popleft().result()

@@ -39,9 +39,9 @@ FAR = 3.0
 """Stated deviations from which a depth is doubted."""
 ABSURD = 3.0
 """Factor by which most depths may be wrong before rays that meet are not believed."""
-DOUBTS = (1, 1, 4, 4)
+DOUBTS = (1, 1, 4)
 """Powers of the doubt from step to step: the first two are a convex problem (Huber), which leads to the right place from anywhere; the
-last two let what is far off go."""
+last lets what is far off go."""
 
 
 @dataclass(frozen=True)

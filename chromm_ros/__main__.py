@@ -18,6 +18,7 @@ class Verb(NamedTuple):
 VERBS = {
     "demo": Verb("chromm_ros.demo.main", "a recording through the node over ROS 2; results, a table and pictures in out/"),
     "weights": Verb("chromm_ros.weights.main", "list, import, inspect, verify or fetch trained weights, with their licences"),
+    "train": Verb("chromm_ros.train.main", "train the network on synthetic takes, export weights of runs, draw learning curves"),
     "bench": Verb("chromm_ros.bench.main", "measure the network (bench model) or the rules of transport and threads (bench ros)"),
 }
 INTERRUPTED = 130

@@ -49,8 +49,7 @@ def _train(argv: list[str]) -> None:
         arguments.out,
         settings=arguments.set,
         given={name: value for name, value in given.items() if value is not None},
-        size=arguments.size,
-        start_from=arguments.start_from,
+        start={name: value for name, value in (("size", arguments.size), ("weights", arguments.start_from)) if value},
         resume=arguments.resume,
         process=process,
     )

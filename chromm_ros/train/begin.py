@@ -83,11 +83,16 @@ def stage_named(name: str) -> Stage:
     Raises:
         ConfigError: if there is none of this name.
     """
-    from chromm_ros.train.stages import STAGES
+    stages = _stages()
+    if name not in stages:
+        raise ConfigError(f"there is no stage '{name}', there are {', '.join(stages)}")
+    return stages[name]
 
-    if name not in STAGES:
-        raise ConfigError(f"there is no stage '{name}', there are {', '.join(STAGES)}")
-    return STAGES[name]
+
+def _stages() -> Mapping[str, Stage]:
+    from chromm_ros.train.stages import STAGES  # they need this module's neighbours
+
+    return STAGES
 
 
 def train(

@@ -1,9 +1,13 @@
 """Clips of takes one after the other, made in other processes while training works on the last ones."""
 
 import multiprocessing
+import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing.process import BaseProcess
 from types import TracebackType
 
 from chromm_ros.synthetic.truth import Moment
@@ -19,6 +23,19 @@ def clip(seed: int, options: TakeOptions, steps: int, period_s: float) -> Clip:
     start = (seed * 0.754877666) % 1.0 * max(LASTS_S - steps * period_s, 0.0)  # well spread, and the same everywhere
     take = Take(seed, options)
     return tuple(take.at(start + k * period_s) for k in range(steps))
+
+
+def _follow_the_parent() -> None:
+    """Ctrl-C is the caller's affair, who closes the pool; a caller who was killed leaves nobody behind."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: BaseProcess) -> None:
+    parent.join()  # it waits on a pipe whose other end closes with the parent, however that ended
+    os._exit(1)
 
 
 class Feed:
@@ -48,7 +65,7 @@ class Feed:
         self._queue = queue
         self._pool = None
         if workers:
-            self._pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+            self._pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_follow_the_parent)
         self._waiting: deque[Future[Clip]] = deque()
 
     def __enter__(self) -> "Feed":

@@ -24,6 +24,8 @@ from chromm_ros.train.stage import Stage, Start
 
 SEEDS_APART = 800_000
 """Seeds of takes between two runs' first; a run that needs more goes on into those of the next."""
+AHEAD = 3
+"""Batches that wait for a GPU."""
 VALIDATION_FIRST = 900_000_000
 """Seeds of takes for validation, which no training reaches."""
 
@@ -142,6 +144,7 @@ def train(
             group=group,
             about=about,
             limit_s=process.limit_s,
+            ahead=AHEAD if group.device.type == "cuda" else 0,
         )
         return Loop(run, checkpoint)()
 

@@ -19,6 +19,9 @@ from chromm_ros.train.folder import newest
 from chromm_ros.train.log import JOURNAL, read_journal
 from chromm_ros.train.state import Checkpoint, fill
 
+SOURCE = "trained by chromm_ros on takes of its own synthetic world"
+OWN_HEAD = "human.perception."
+"""What CHROMM's own heads stand in for."""
 LICENCE = "Apache-2.0"
 AND, UNTRAINED = " and ", " untrained"
 """In a name: `nano, mask and pelvis untrained`."""
@@ -71,17 +74,40 @@ def export(
     notes = [each.notes for each in runs.values()] + (
         [f"Untrained, drawn from the seed: {', '.join(lacking)}."] if lacking else []
     )
-    card = Card(
-        name=(name or file.stem) + (f", {AND.join(lacking)}{UNTRAINED}" if lacking else ""),
-        kind="chromm",
-        config=asdict(configs[0]),
-        source="trained by chromm_ros on takes of its own synthetic world",
-        licence=LICENCE,
-        allows=ALLOWS,
-        notes=" ".join([*notes, *filter(None, [note])]),
-    )
+    if any(key.startswith(OWN_HEAD) for each in runs.values() for key in each.checkpoint.trained):
+        notes.append("Left out: Multi-HMR's own head, which mode compose needs (export --only human).")
+    name = (name or file.stem) + (f", {AND.join(lacking)}{UNTRAINED}" if lacking else "")
+    card = _card(name, "chromm", asdict(configs[0]), " ".join([*notes, *filter(None, [note])]))
     save_weights(file, {key: _half(value) for key, value in state.items()}, card)
     return card
+
+
+def export_branch(file: Path, folder: Path, kind: str, *, name: str = "", note: str = "") -> Card:
+    """Write one branch of a run alone, for mode compose: the scene branch, or the human branch with Multi-HMR's own head.
+
+    Args:
+        file: where to.
+        folder: of the run.
+        kind: `scene` or `human`.
+        name: of the weights; empty: the file's.
+        note: a sentence more for the card.
+
+    Raises:
+        ConfigError: if the run trained nothing of this branch.
+        FileError: if the run has no checkpoint, or the file cannot be written.
+    """
+    run = trained(folder)
+    if kind not in run.parts:
+        raise ConfigError(f"the run in '{folder}' trained {', '.join(sorted(run.parts))}, nothing of {kind}: name another run")
+    start = f"{kind}."
+    state = {key.removeprefix(start): _half(value) for key, value in run.state.items() if key.startswith(start)}
+    card = _card(name or file.stem, kind, asdict(getattr(run.config, kind)), " ".join(filter(None, [run.notes, note])))
+    save_weights(file, state, card)
+    return card
+
+
+def _card(name: str, kind: str, config: Mapping[str, Any], notes: str) -> Card:
+    return Card(name=name, kind=kind, config=config, source=SOURCE, licence=LICENCE, allows=ALLOWS, notes=notes)
 
 
 def trained(folder: Path) -> Trained:

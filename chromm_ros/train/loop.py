@@ -5,6 +5,7 @@ repeats to the last bit what it would have done (in one process on a CPU), and n
 of each batch.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -18,6 +19,7 @@ from jaxtyping import UInt8
 from torch import Tensor, nn
 
 from chromm_ros.errors import InputError
+from chromm_ros.train.ahead import ahead
 from chromm_ros.train.log import Meter
 from chromm_ros.train.options import TrainOptions
 from chromm_ros.train.pace import Pace
@@ -85,6 +87,8 @@ class Run:
     """Goes into every checkpoint."""
     limit_s: float = math.inf
     """Most time of this stretch."""
+    ahead: int = 0
+    """Batches that a thread makes beforehand; of use where a GPU does the rest."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,7 @@ class Loop:
         if start is not None:
             self._load(start)
         self.losses = self.group.wrap(_Losses(run.task, self.network))
-        self.validation = [self._batch(*each) for each in self._validation_clips()] if self.group.first else []
+        self.validation = list(self._validation_batches()) if self.group.first else []
 
     def __call__(self) -> Ending:
         """Train until the last step, the time limit or a signal; the state is in a checkpoint then.
@@ -162,10 +166,11 @@ class Loop:
             self.report.event(self.step, "resumed" if self.step else "begun", about=dict(self.run.about))
             self._validate(self.validation[:CHECKED_BATCHES])
             clips = open_.enter_context(self.run.clips(numbers(self.options, self.group, self.step)))
+            batches = open_.enter_context(ahead(self._batches(clips), self.run.ahead))
             why = "" if self.step < self.options.steps else "finished"
             self.pace.start()
             while not why:
-                self._train_step(clips)
+                self._train_step(batches)
                 self._tell()
                 why = self._why(stops)
                 if why or self._due(self.options.checkpoint_every):
@@ -183,12 +188,14 @@ class Loop:
             return ""
         return str(next(filter(None, self.group.gather(here))))
 
-    def _train_step(self, clips: Iterator[Any]) -> None:
+    def _train_step(self, batches: Iterator[tuple[Any, int]]) -> None:
         for group in self.optimiser.param_groups:
             group["lr"] = rate(self.step, self.options)
         self.optimiser.zero_grad(set_to_none=True)
         for piece in range(self.options.accumulate):
-            self._backward(self._next_batch(clips, piece), last=piece == self.options.accumulate - 1)
+            with self.pace.waiting():
+                batch, seed = next(batches)
+            self._backward(batch, seed, last=piece == self.options.accumulate - 1)
         norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.options.clip)
         self.step += 1
         if torch.isfinite(norm):
@@ -199,24 +206,22 @@ class Loop:
         else:
             self._skip()
 
-    def _next_batch(self, clips: Iterator[Any], piece: int) -> Any:
-        with self.pace.waiting():
-            taken = [next(clips) for _ in range(self.piece)]
-        first = self.step * self.options.batch + (self.group.rank * self.options.accumulate + piece) * self.piece
-        return self._batch(taken, TRAINING, first)
+    def _batches(self, clips: Iterator[Any]) -> Iterator[tuple[Any, int]]:
+        """Pieces of this process from the present step on, with the seed of torch's generator for their losses."""
+        firsts = itertools.islice(numbers(self.options, self.group, self.step), None, None, self.piece)
+        for first in firsts:
+            yield self._batch(list(itertools.islice(clips, self.piece)), TRAINING, first)
 
-    def _batch(self, clips: list[Any], use: int, first: int) -> Any:
-        """A batch, and the state of torch's generator for its losses: both by the seed and the number of the first clip."""
-        torch.manual_seed(int(self._seed(use, first).generate_state(1)[0]))
-        return self.run.task.batch(clips, np.random.default_rng(self._seed(use, first))).to(self.group.device)
+    def _batch(self, clips: list[Any], use: int, first: int) -> tuple[Any, int]:
+        """A batch and a seed, both by the run's seed and the number of the first clip."""
+        seed = np.random.SeedSequence((self.options.seed, use, first))
+        return self.run.task.batch(clips, np.random.default_rng(seed)), int(seed.generate_state(1)[0])
 
-    def _seed(self, use: int, first: int) -> np.random.SeedSequence:
-        return np.random.SeedSequence((self.options.seed, use, first))
-
-    def _backward(self, batch: Any, *, last: bool) -> None:
+    def _backward(self, batch: Any, seed: int, *, last: bool) -> None:
+        torch.manual_seed(seed)
         with self.group.alone(self.losses, wanted=not last):
             with self._autocast():
-                terms: dict[str, Tensor] = self.losses(batch, self.step / self.options.steps)
+                terms: dict[str, Tensor] = self.losses(batch.to(self.group.device), self.step / self.options.steps)
             total = torch.stack([value.float() for value in terms.values()]).sum()
             (total / self.options.accumulate).backward()
         self.meter.add({"loss": total, **{f"loss/{name}": value for name, value in terms.items()}})
@@ -255,18 +260,19 @@ class Loop:
         states = self.group.gather(self.meter.state())
         self.meter.load(states if self.group.first else [])
 
-    def _validation_clips(self) -> Iterator[tuple[list[Any], int, int]]:
+    def _validation_batches(self) -> Iterator[tuple[Any, int]]:
         clips = list(self.run.validation)
         for first in range(0, len(clips), self.piece):
-            yield clips[first : first + self.piece], VALIDATION, first
+            batch, seed = self._batch(clips[first : first + self.piece], VALIDATION, first)
+            yield batch.to(self.group.device), seed
 
     @torch.no_grad()
-    def _validate(self, batches: Sequence[Any]) -> dict[str, float]:
+    def _validate(self, batches: Sequence[tuple[Any, int]]) -> dict[str, float]:
         """Means of losses and measures with the averaged weights; what a batch cannot tell (nan) is left out."""
         told: dict[str, list[float]] = {}
         with self.average.in_place(), self._autocast():
-            for number, batch in enumerate(batches):
-                torch.manual_seed(number)
+            for batch, seed in batches:
+                torch.manual_seed(seed)
                 terms = self.run.task.losses(self.network, batch, self.step / self.options.steps)
                 values = {"loss": float(sum(terms.values()))} | self.run.task.measure(self.network, batch)
                 for name, value in values.items():
@@ -276,7 +282,7 @@ class Loop:
     @torch.no_grad()
     def _panel(self) -> UInt8[np.ndarray, "H W 3"]:
         with self.average.in_place(), self._autocast():
-            return self.run.task.panel(self.network, self.validation[0])
+            return self.run.task.panel(self.network, self.validation[0][0])
 
     def _reporter(self) -> Report:
         if not self.group.first:

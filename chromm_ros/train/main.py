@@ -104,13 +104,18 @@ def _export(argv: list[str]) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file, .safetensors")
     parser.add_argument("--name", default="", help="what status and logs call the weights (default: the file's name)")
     parser.add_argument("--note", default="", help="a sentence more for the card")
+    parser.add_argument("--only", choices=("scene", "human"), help="this branch of RUN alone, for mode compose")
     arguments = parser.parse_args(argv)
-    from chromm_ros.train.export import export
+    from chromm_ros.train.export import export, export_branch
 
-    card = export(
-        arguments.out, run=arguments.run, scene=arguments.scene, human=arguments.human, name=arguments.name, note=arguments.note
-    )
-    sys.stdout.write(f"{arguments.out}: {card.name}, {arguments.out.stat().st_size / 1e6:.1f} MB\n{card.notes}\n")
+    file, texts = arguments.out, {"name": arguments.name, "note": arguments.note}
+    if arguments.only:
+        if not arguments.run or arguments.scene or arguments.human:
+            parser.error("--only takes a branch of one RUN")
+        card = export_branch(file, arguments.run, arguments.only, **texts)
+    else:
+        card = export(file, run=arguments.run, scene=arguments.scene, human=arguments.human, **texts)
+    sys.stdout.write(f"{file}: {card.name}, {file.stat().st_size / 1e6:.1f} MB\n{card.notes}\n")
 
 
 def _curve(argv: list[str]) -> None:

@@ -23,7 +23,11 @@ class TrainOptions(Settings):
     ema: float = setting(
         0.999, "share that the averaged weights keep at each step; less at first", at_least=0.0, at_most=0.999999
     )
-    precision: str = setting("float32", "float32, or bfloat16 by autocast", choices=("float32", "bfloat16"))
+    precision: str = setting(
+        "float32",
+        "float32, or bfloat16 by autocast, which is slower on CPUs that have no instructions for it",
+        choices=("float32", "bfloat16"),
+    )
     log_every: int = setting(10, "steps between two lines of losses", at_least=1)
     validate_every: int = setting(500, "steps between two validations", at_least=1)
     validation_clips: int = setting(16, "clips of a validation, always the same", at_least=1)

@@ -2,6 +2,9 @@
 
 import itertools
 import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from toy_task import OPTIONS, Pairs, Toy, toy_run, train_toy
+from toy_task import OPTIONS, Pairs, Toy, clips, toy_run, train_toy
 
 from chromm_ros.errors import ConfigError, FileError, InputError
 from chromm_ros.train.log import read_journal
@@ -94,6 +97,23 @@ def same(one: Any, other: Any) -> None:
         assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
     for number, state in one.optimiser["state"].items():
         assert all(torch.equal(value, other.optimiser["state"][number][name]) for name, value in state.items())
+
+
+def test_a_thread_that_makes_batches_beforehand_changes_nothing(whole: Path, tmp_path: Path) -> None:
+    assert train_toy(replace(toy_run(tmp_path), ahead=3)).why == "finished"
+    assert curve(tmp_path) == curve(whole)
+
+
+def test_what_goes_wrong_with_a_clip_is_raised_and_no_thread_is_left(tmp_path: Path) -> None:
+    @contextmanager
+    def torn(numbers: Iterator[int]) -> Iterator[Iterator[Any]]:
+        with clips(numbers) as made:
+            yield (clip if place < 9 else 1 / 0 for place, clip in enumerate(made))
+
+    before = threading.active_count()
+    with pytest.raises(ZeroDivisionError):
+        Loop(replace(toy_run(tmp_path), ahead=3, clips=torn))()
+    assert threading.active_count() == before
 
 
 def test_losses_between_two_lines_survive_a_stop(tmp_path: Path) -> None:

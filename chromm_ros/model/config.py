@@ -145,14 +145,14 @@ MULTIHMR = {
 SIZES = {
     "nano": NetworkConfig(
         SceneConfig(
-            dim=96, heads=3, encoder_depth=4, pos_grid=16, decoder_depth=6, inject_after=(1, 3), head_depth=1,
+            dim=128, heads=4, encoder_depth=3, pos_grid=16, decoder_depth=6, inject_after=(1, 3), head_depth=1,
             camera_dim=64, metric_dim=64, metric_heads=2, metric_out=64, up_channels=(32, 16, 8), last_channels=8, pixels=21168,
         ),
         HumanConfig(
-            dim=96, heads=3, depth=4, pos_grid=16, image_size=224, stem="conv",
-            people_dim=128, people_mlp=256, people_heads=4, people_head_dim=32,
+            dim=160, heads=5, depth=5, pos_grid=16, image_size=196, stem="conv",
+            people_dim=192, people_mlp=384, people_heads=4, people_head_dim=48,
         ),
-        PeopleConfig(dim=128, mlp=256, heads=4),
+        PeopleConfig(dim=192, mlp=384, heads=4, head_dim=48),
     ),
     "tiny": NetworkConfig(
         SceneConfig(

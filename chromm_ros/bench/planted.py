@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 
-from chromm_ros.body.skeleton import BODY_JOINTS
+from chromm_ros.body.skeleton import BODY_JOINTS, HEAD
 from chromm_ros.geometry.rotation import geodesic_angle, matrix_from_rotvec
 from chromm_ros.geometry.sim3 import Similarity, fit_points, fit_poses
 from chromm_ros.reconstruct.reconstructor import ReconstructConfig, Reconstructor
@@ -99,6 +99,21 @@ def same_person(steps: Iterable[Step], *, newest: bool = True) -> tuple[int, int
     return tuple(counts.tolist())  # type: ignore[return-value]  # four of them
 
 
+def rates(counts: tuple[int, int, int, int]) -> dict[str, float]:
+    """Accuracy, precision, recall and F1 in percent of the counts of `same_person`; NaN where there is nothing to divide by."""
+    tp, fp, tn, fn = counts
+
+    def share(part: float, whole: float) -> float:
+        return 100.0 * part / whole if whole else float("nan")
+
+    return {
+        "accuracy %": share(tp + tn, sum(counts)),
+        "precision %": share(tp, tp + fp),
+        "recall %": share(tp, tp + fn),
+        "F1 %": share(2 * tp, 2 * tp + fp + fn),
+    }
+
+
 @dataclass(frozen=True)
 class Errors:
     """How far the newest frame-set of windows is from the truth; means over people."""
@@ -119,34 +134,61 @@ class Errors:
 
 def errors(steps: Iterable[Step], world: World) -> Errors:
     """Errors of the people whom any camera detects."""
-    found: list[tuple[float, float, float]] = []
-    all_said, all_true = [], []
-    there = extra = 0
-    for step in steps:
-        k, last = step.first + len(step.result.stamps_ns) - 1, len(step.result.stamps_ns) - 1
-        truth = world.joints(k)[in_sight(step, last)][:, :BODY_JOINTS]
-        said = [person.joints[last, :BODY_JOINTS] for person in step.result.people if person.visible[last]]
-        there, extra = there + len(truth), extra + len(said)
-        if not said or not len(truth):
-            continue
-        placed = truth_from_node(step, world, [last]).apply(np.stack(said).astype(np.float64))
-        distance = np.linalg.norm(placed[:, None] - truth[None], axis=-1)  # S P J
-        pairs = linear_sum_assignment(np.minimum(distance.mean(axis=-1), MATCH_M))
-        for a, b in zip(*pairs, strict=True):
-            if distance[a, b].mean() < MATCH_M:
-                alone = fit_points(placed[a], truth[b]).apply(placed[a])
-                pa = np.linalg.norm(alone - truth[b], axis=-1).mean()
-                all_said.append(placed[a])
-                all_true.append(truth[b])
-                found.append((float(distance[a, b].mean()), float(distance[a, b, 15]), float(pa)))
-    many = max(there, 1)
-    rest = (1.0 - len(found) / many, (extra - len(found)) / many)
-    if not found:
+    met = [Met.at(step, world) for step in steps]
+    there, extra = sum(m.there for m in met), sum(m.came - len(m.who) for m in met)
+    said, true = (np.concatenate([getattr(m, name) for m in met] or [np.zeros((0, BODY_JOINTS, 3))]) for name in ("said", "true"))
+    rest = (1.0 - len(said) / there if there else 0.0, extra / max(there, 1))
+    if not len(said):
         return Errors(np.nan, np.nan, np.nan, np.nan, *rest)
-    joints, head, pose = 1e3 * np.mean(found, axis=0)
-    said_, true_ = np.concatenate(all_said), np.concatenate(all_true)
-    together = 1e3 * np.linalg.norm(fit_points(said_, true_).apply(said_) - true_, axis=-1).mean()
-    return Errors(float(joints), float(head), float(together), float(pose), *rest)
+    together, alone = fit_points(said.reshape(-1, 3), true.reshape(-1, 3)).apply(said), fit_points(said, true).apply(said)
+    joints, wa, pa = (float(1e3 * np.linalg.norm(some - true, axis=-1).mean()) for some in (said, together, alone))
+    head = float(1e3 * np.linalg.norm(said[:, HEAD] - true[:, HEAD], axis=-1).mean())
+    return Errors(joints, head, wa, pa, *rest)
+
+
+def id_changes(steps: Iterable[Step], world: World) -> int:
+    """How often a person of the truth is under another id than before."""
+    changes, last = 0, dict[int, int]()
+    for step in steps:
+        met = Met.at(step, world)
+        for who, number in zip(met.who.tolist(), met.ids.tolist(), strict=True):
+            changes += last.get(who, number) != number
+            last[who] = number
+    return changes
+
+
+@dataclass(frozen=True)
+class Met:
+    """The N people of the newest frame-set of a window who came back near a true one, each true one once."""
+
+    ids: Int[np.ndarray, "N"]
+    """Theirs."""
+    who: Int[np.ndarray, "N"]
+    """Of the world they are."""
+    said: Float[np.ndarray, "N J 3"]
+    """Body joints in the true world, after the rigid motion that takes the cameras to the true ones."""
+    true: Float[np.ndarray, "N J 3"]
+    """What these should be."""
+    there: int
+    """People whom any camera detects."""
+    came: int
+    """People who came back, whoever they are."""
+
+    @classmethod
+    def at(cls, step: Step, world: World) -> "Met":
+        """Pair by pair, by the least mean distance of joints in all."""
+        last = len(step.result.stamps_ns) - 1
+        k, sight = step.first + last, in_sight(step, last)
+        truth = world.joints(k)[sight][:, :BODY_JOINTS]
+        people = [person for person in step.result.people if person.visible[last]]
+        joints = np.array([person.joints[last, :BODY_JOINTS] for person in people], dtype=np.float64).reshape(-1, BODY_JOINTS, 3)
+        placed = truth_from_node(step, world, [last]).apply(joints) if len(joints) else joints
+        distance = np.linalg.norm(placed[:, None] - truth[None], axis=-1).mean(axis=-1)
+        rows, columns = linear_sum_assignment(np.minimum(distance, MATCH_M))
+        near = distance[rows, columns] < MATCH_M
+        rows, columns = rows[near], columns[near]
+        ids = np.array([person.track_id for person in people], dtype=np.int64)
+        return cls(ids[rows], sight[columns], placed[rows], truth[columns], len(truth), len(people))
 
 
 def in_sight(step: Step, t: int) -> Int[np.ndarray, "Q"]:

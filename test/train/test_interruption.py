@@ -79,3 +79,35 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     assert all(torch.allclose(one.trained[name], two.trained[name], rtol=1e-5, atol=1e-7) for name in one.trained)
     train_toy(toy_run(together, accumulate=2, steps=14))  # and one process can go on where two stopped
     assert newest(together).step == 14
+
+
+def runs(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_feeds_processes_end_with_a_killed_caller(tmp_path: Path) -> None:
+    """Nobody is left who would wait for work for ever."""
+    code = (
+        "import multiprocessing, time\n"
+        "from chromm_ros.synthetic.feed import Feed\n"
+        "from chromm_ros.synthetic.world.take import TakeOptions\n"
+        "if __name__ == '__main__':\n"
+        "    feed = Feed(iter(range(2)), TakeOptions(views=1, photo=False, width=32, height=32), workers=1)\n"
+        "    next(feed)\n"
+        "    print(*(child.pid for child in multiprocessing.active_children()), flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    script = tmp_path / "feeding.py"
+    script.write_text(code)
+    with subprocess.Popen([sys.executable, str(script)], env=environment(), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        children = [int(word) for word in process.stdout.readline().split()]
+        process.kill()
+    assert children
+    deadline = time.monotonic() + 20
+    while any(runs(child) for child in children):
+        assert time.monotonic() < deadline, f"{children} are left"
+        time.sleep(0.05)

@@ -112,7 +112,7 @@ def train(
     Args:
         name: of the stage.
         folder: of the run.
-        settings: `KEY=VALUE` texts; keys of `TrainOptions`, and `takes.` with those of `TakeOptions`.
+        settings: `KEY=VALUE` texts; keys of `TrainOptions`, `takes.` with those of `TakeOptions`, `start.` with those of `Start`.
         given: values of `TrainOptions`.
         start: values of `Start`.
         resume: whether to go on; where there is no run yet, it begins.
@@ -128,7 +128,9 @@ def train(
     with joined(process.device) as group, locked(folder) if group.first else nullcontext():
         stage = stage_named(name)
         group.gather(None)  # the first has the folder to itself, so all may read
-        plan = _plan(stage, folder, {**assignments(settings), **(given or {})}, start or {}, resume=resume)
+        changes = {**assignments(settings), **(given or {})}
+        start = {**changes.pop("start", {}), **(start or {})}
+        plan = _plan(stage, folder, changes, start, resume=resume)
         checkpoint = newest(folder)
         about = {**plan.about(), **provenance(group.device, group.world)}
         group.gather(None)  # all have read what the first now writes
@@ -166,7 +168,7 @@ def _plan(stage: Stage, folder: Path, changes: Mapping[str, Any], start: Mapping
     takes = merged(plan.takes, changes.get("takes", {}), where="takes.")
     if stored is None:
         start = {"seed": options.seed, **start}
-    plan = replace(plan, options=options, takes=takes, start=merged(plan.start, start))
+    plan = replace(plan, options=options, takes=takes, start=merged(plan.start, start, where="start."))
     first, count = options.seed * SEEDS_APART, options.steps * options.batch
     if first + count > VALIDATION_FIRST:
         raise ConfigError(
@@ -181,7 +183,7 @@ def _same_network(folder: Path, stage: Stage, plan: Plan, start: Mapping[str, An
         raise ConfigError(f"'{folder}' holds a run of stage {plan.stage}, not {stage.name}: name another folder")
     stored = to_mapping(plan.start)
     for name, value in start.items():
-        if value != stored[name]:
+        if name in stored and value != stored[name]:
             raise ConfigError(
                 f"the run in '{folder}' began with {name} '{stored[name]}', not '{value}': leave it out, or begin in another folder"
             )

@@ -78,7 +78,13 @@ def _train_parser() -> argparse.ArgumentParser:
     add("--lr", type=float, metavar="X", help="learning rate after the warm-up")
     add("--seed", type=int, metavar="N", help="of weights, data and random conditions")
     add("--precision", metavar="P", help="float32, or bfloat16 by autocast")
-    add("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting; an unknown key lists them")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any other setting, takes.KEY of the data, start.KEY of the network; an unknown one lists them",
+    )
     add("--device", default="auto", help="auto, cpu or cuda:N")
     add(
         "--workers",

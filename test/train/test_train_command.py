@@ -109,11 +109,26 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: Any) -> str:
 
 def test_a_run_begins_with_the_stages_defaults_and_goes_on_with_its_own(tmp_path: Path, seeds: list[int]) -> None:
     assert (
-        train("scene", tmp_path, "--steps", "3", "--set", "ema=0.5", "--set", "takes.views=2", "--set", "validation_clips=3") == 0
+        train(
+            "scene",
+            tmp_path,
+            "--steps",
+            "3",
+            "--set",
+            "ema=0.5",
+            "--set",
+            "start.seed=3",
+            "--set",
+            "takes.views=2",
+            "--set",
+            "validation_clips=3",
+        )
+        == 0
     )
     about = read_about(tmp_path)
     assert about is not None
     assert about["options"] | {"steps": 3, "batch": 2, "lr": 0.1, "ema": 0.5} == about["options"] and about["takes"]["views"] == 2
+    assert about["start"]["seed"] == 3 and about["options"]["seed"] == 0
     assert set(about) >= {"revision", "dirty", "torch", "hardware", "chromm_ros"}
     checkpoint = newest(tmp_path)
     assert checkpoint is not None and checkpoint.step == 3 and checkpoint.about == about
@@ -139,6 +154,7 @@ def test_what_is_wrong_is_told_in_one_sentence(tmp_path: Path, capsys: pytest.Ca
     assert "there is no stage 'dance', there are scene, human" in refused(capsys, "dance", *other[1:])
     assert "unknown setting 'emma'" in refused(capsys, *other, "--set", "emma=1")
     assert "unknown setting 'takes.vuews'" in refused(capsys, *other, "--set", "takes.vuews=1")
+    assert "unknown setting 'start.wights'" in refused(capsys, *other, "--set", "start.wights=1")
     assert "size is 'huge', expected one of" in refused(capsys, *other, "--size", "huge")
     assert "device is 'abacus'" in refused(capsys, *other, "--device", "abacus")
     assert "only 900000000 takes" in refused(capsys, *other, "--steps", "900000000")

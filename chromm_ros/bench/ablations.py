@@ -56,21 +56,23 @@ def association(seeds: int, windows: int, steps: int, level: float) -> Table:
     )
 
 
-def votes(seeds: int, windows: int, level: float) -> Table:
-    """Whether votes on pairs of tracks last, and how long."""
+def votes(seeds: int, windows: int, level: float, lasting: float = Noise().lasting) -> Table:
+    """Whether votes on pairs of tracks last, and how long; for errors that last, and for ones that pass with the image."""
 
     def measure(world: World, config: AssociationConfig) -> dict[str, float]:
         steps = list(replay(world, ReconstructConfig(association=config), windows))
         return rates(same_person(steps)) | {"id changes per person": id_changes(steps, world) / world.people}
 
     ways = {"each frame-set alone": forgetful()} | {f"memory {m:g}": AssociationConfig(memory=m) for m in MEMORIES}
-    found = measured(worlds(seeds, replace(NOISY, noise=Noise().scaled(level))), ways, measure)
+    noise = replace(Noise().scaled(level), lasting=lasting)
+    found = measured(worlds(seeds, replace(NOISY, noise=noise)), ways, measure)
     verdicts = [
         *ranking(found, "F1 %", more_is_better=True),
         *ranking(found, "id changes per person", more_is_better=False),
     ]
     return Table(
-        f"Votes over time, 4 views, 3 to 6 people in one uniform, {level:g} x the noise, windows of 8 steps; mean ± standard error over worlds",
+        f"Votes over time, 4 views, 3 to 6 people in one uniform, {level:g} x the noise, {100 * lasting:g} % of its variance lasts, "
+        "windows of 8 steps; mean ± standard error over worlds",
         f"votes that last ignore one bad frame-set, and follow a track that changes over late; the default is {AssociationConfig().memory:g}",
         "F1 %",
         [row(name, found[name]) for name in ways],

@@ -127,6 +127,15 @@ class SmplxBody:
                 setattr(moved, name, value.to(device))
         return moved
 
+    def with_vertices(self, chosen: Int[np.ndarray, "W"]) -> SmplxBody:
+        """The same body with some vertices alone, for `pose` where a loss looks at few; its faces and landmarks are those of the whole."""
+        part, index = copy.copy(self), torch.as_tensor(chosen, device=self.template.device)
+        part.template, part._shape_dirs, part._weights = (v[index] for v in (self.template, self._shape_dirs, self._weights))
+        if self._pose_dirs is not None:
+            columns = self._pose_dirs.transpose(0, 1).flatten(1)[:, : self.template.numel()].unflatten(1, (-1, 3))
+            part._pose_dirs = in_blocks(columns[:, index].flatten(1))
+        return part
+
     def pose_joints(
         self,
         rotations: Float[Tensor, "B 55 3 3"],

@@ -1,17 +1,17 @@
-"""Bodies of the network posed with gradients: joints and some vertices."""
+"""Bodies of the network posed with gradients: joints and some triangles of the skin."""
 
 from functools import lru_cache
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from chromm_ros.body.skeleton import HEAD
 from chromm_ros.body.smplx_body import SmplxBody
 
-EVERY = 48
-"""One vertex in so many is compared: 218 of the free body's, spread over it."""
+EVERY = 96
+"""One triangle in so many is compared: 218 of the free body's, spread over it."""
 
 
 @lru_cache(maxsize=4)
@@ -20,10 +20,12 @@ def free_body(device: torch.device) -> SmplxBody:
     return SmplxBody.load("").to(device)
 
 
-@lru_cache(maxsize=1)
-def sample() -> Int[np.ndarray, "W"]:
-    """The vertices that are compared."""
-    return np.arange(0, len(free_body(torch.device("cpu")).template), EVERY)
+@lru_cache(maxsize=4)
+def skin(device: torch.device) -> tuple[SmplxBody, Int[Tensor, "W 3"]]:
+    """The free body with the corners of the compared triangles alone, and these triangles."""
+    body = SmplxBody.load("")
+    chosen, faces = np.unique(body.faces[::EVERY], return_inverse=True)
+    return body.with_vertices(chosen).to(device), torch.from_numpy(faces.reshape(-1, 3)).to(device)
 
 
 def all_joints(rotations: Float[Tensor, "P 53 3 3"]) -> Float[Tensor, "P 55 3 3"]:
@@ -41,8 +43,14 @@ def joints_from_head(rotations: Float[Tensor, "P 53 3 3"], betas: Float[Tensor, 
 
 def body_from_head(
     rotations: Float[Tensor, "P 53 3 3"], betas: Float[Tensor, "P 10"]
-) -> tuple[Float[Tensor, "P 55 3"], Float[Tensor, "P W 3"]]:
-    """Joints and the sampled vertices in the same way."""
-    body, zero = free_body(rotations.device), betas.new_zeros(len(betas), 10)
+) -> tuple[Float[Tensor, "P 55 3"], Float[Tensor, "P W 3 3"]]:
+    """Joints, and the corners of some triangles spread over the body, in the same way."""
+    (body, faces), zero = skin(rotations.device), betas.new_zeros(len(betas), 10)
     joints, vertices = body.pose(all_joints(rotations.float()), betas.float(), zero, zero[:, :3])
-    return joints - joints[:, HEAD : HEAD + 1], vertices[:, torch.from_numpy(sample())] - joints[:, HEAD : HEAD + 1]
+    return joints - joints[:, HEAD : HEAD + 1], vertices[:, faces] - joints[:, HEAD : HEAD + 1, None]
+
+
+def facing(corners: Float[Tensor, "P W 3 3"]) -> Bool[Tensor, "P W"]:
+    """Whether triangles in the camera's frame, counter-clockwise seen from outside, show it their outside."""
+    normal = torch.linalg.cross(corners[..., 1, :] - corners[..., 0, :], corners[..., 2, :] - corners[..., 0, :])
+    return (normal * corners.mean(-2)).sum(-1) < 0.0

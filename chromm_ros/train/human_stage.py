@@ -25,7 +25,17 @@ from chromm_ros.train.build import composed
 from chromm_ros.train.stage import Defaults, Start
 from chromm_ros.train.targets import Batch, Knowledge, batch_of
 
-WEIGHTS = {"detection": 1.0, "offset": 0.5, "distance": 1.0, "root": 2.0, "body": 1.0, "hands": 0.1, "shape": 0.02, "joints": 5.0, "pixels": 1.0}
+WEIGHTS = {
+    "detection": 1.0,
+    "offset": 0.5,
+    "distance": 1.0,
+    "root": 2.0,
+    "body": 1.0,
+    "hands": 0.1,
+    "shape": 0.02,
+    "joints": 5.0,
+    "pixels": 1.0,
+}
 """Joints 5.0 as in CHROMM's stage 1; half of what is left goes to the root: from far away it is most of a pose, and hardest to learn.
 Hands and shape show little at nano's size."""
 GUESS = 0.15
@@ -99,7 +109,9 @@ class HumanStage:
         k = intrinsics[people.heads.image]
         place = back_project(head, said.distance.float().clamp(min=0.1), k)
         joints = joints_from_head(said.rotations, said.betas[:, :10]) + place[:, None]
-        return scores.skeletons(batch.human_images, people.heads.image, project(joints, k[:, None]), project(people.joints, k[:, None]))
+        return scores.skeletons(
+            batch.human_images, people.heads.image, project(joints, k[:, None]), project(people.joints, k[:, None])
+        )
 
     def _told(self, batch: Batch) -> Float[Tensor, "F 3 3"]:
         """Intrinsics in pixels of the square image, their focal length wrong by chance where they are not told."""

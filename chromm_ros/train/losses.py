@@ -82,9 +82,7 @@ def confidence(logits: Float[Tensor, "F H W"], said: Float[Tensor, "F H W"], tru
     return mean(nn.functional.binary_cross_entropy_with_logits(logits, good, reduction="none"), true > 0.0)
 
 
-def relative_poses(
-    said: Float[Tensor, "S N 4 4"], true: Float[Tensor, "S N 4 4"]
-) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+def relative_poses(said: Float[Tensor, "S N 4 4"], true: Float[Tensor, "S N 4 4"]) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Errors of all pairs' relative poses, in no gauge: L1 of the rotations' matrices, Huber of the translations (Pi3, eq. 6 and 7).
 
     Translations are divided by the scene's mean true distance between cameras, and at least half a metre.

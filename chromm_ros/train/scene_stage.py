@@ -55,7 +55,9 @@ class SceneStage:
         # In the network's own scale, which the metric head turns into metres: the two are judged apart.
         own = (out.local_points / out.metric[:, None, None, None, None]).flatten(0, 1)
         true = batch.depth
-        scale = losses.scene_scale(own[..., 2].unflatten(0, (batch.scenes, -1)).flatten(1), true.unflatten(0, (batch.scenes, -1)).flatten(1))
+        scale = losses.scene_scale(
+            own[..., 2].unflatten(0, (batch.scenes, -1)).flatten(1), true.unflatten(0, (batch.scenes, -1)).flatten(1)
+        )
         count = len(true) // batch.scenes
         z = own[..., 2] * scale.repeat_interleave(count)[:, None, None]
         error = losses.log_ratio(z, true).clamp(max=losses.MOST_LOG)

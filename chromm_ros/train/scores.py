@@ -49,6 +49,13 @@ def relative(said: Float[Tensor, "*B"], true: Float[Tensor, "*B"]) -> float:
     return float(100 * ((said - true).abs() / true).median()) if true.numel() else float("nan")
 
 
+def overlap(logits: Float[Tensor, "F h w"], share: Float[Tensor, "F h w"]) -> float:
+    """Intersection over union of the patches that show people, by more than half; NaN where there are none."""
+    said, true = logits > 0, share > 0.5
+    union = int((said | true).sum())
+    return int((said & true).sum()) / union if union else float("nan")
+
+
 def bodies(rotations: Float[Tensor, "P 53 3 3"], betas: Float[Tensor, "P 10"], people: People) -> dict[str, float]:
     """Root orientation (median), MPJPE with the hips' middle laid on, and PA-MPJPE of 22 joints."""
     if not len(rotations):
@@ -96,7 +103,11 @@ def _turn(said: Float[Tensor, "S N 4 4"], true: Float[Tensor, "S N 4 4"]) -> flo
 
 
 def skeletons(
-    images: UInt8[Tensor, "F 3 Q Q"], image: Int[Tensor, "P"], said: Float[Tensor, "P 55 2"], true: Float[Tensor, "P 55 2"], most: int = 8
+    images: UInt8[Tensor, "F 3 Q Q"],
+    image: Int[Tensor, "P"],
+    said: Float[Tensor, "P 55 2"],
+    true: Float[Tensor, "P 55 2"],
+    most: int = 8,
 ) -> UInt8[np.ndarray, "H W 3"]:
     """Two rows of images at twice their size: truth in white, estimate in yellow."""
     shown = []

@@ -17,6 +17,7 @@ class Start(Settings):
 
     size: str = setting("nano", "of the network", choices=tuple(SIZES))
     weights: str = setting("", "weights to start from, a file or a name; empty: drawn from the seed")
+    head: str = setting("", "a human branch with Multi-HMR's own head, whose layers CHROMM's SMPL decoder starts from")
     seed: int = setting(0, "of what no file fills", at_least=0)
 
 

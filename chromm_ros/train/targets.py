@@ -198,7 +198,8 @@ def _sights(moment: Moment, first_frame: int) -> dict[str, np.ndarray]:
     body = moment.body
     turns = matrix_from_rotvec(
         np.concatenate(
-            [body.global_orient[:, None], body.body_pose, body.left_hand_pose, body.right_hand_pose, body.jaw_pose[:, None]], axis=1
+            [body.global_orient[:, None], body.body_pose, body.left_hand_pose, body.right_hand_pose, body.jaw_pose[:, None]],
+            axis=1,
         ).astype(np.float64)
     )
     rotations = np.broadcast_to(turns, (views, *turns.shape)).copy()
@@ -254,9 +255,7 @@ def _people(scenes: Sequence[_Scene], heads: tuple[np.ndarray, Detections]) -> P
         return _tensor(np.concatenate([getattr(scene, name) for scene in scenes])[which])
 
     joints = taken("joints")
-    return People(
-        found, taken("head_pixel"), taken("pelvis_pixel"), joints[:, HEAD], taken("rotations"), taken("betas"), joints
-    )
+    return People(found, taken("head_pixel"), taken("pelvis_pixel"), joints[:, HEAD], taken("rotations"), taken("betas"), joints)
 
 
 def _told(knowledge: Knowledge, rng: np.random.Generator) -> tuple[bool, bool, bool]:

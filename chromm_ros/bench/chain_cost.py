@@ -1,5 +1,6 @@
 """What the reconstruction costs, step by step and with the number of views and people, on one core.
 
+Times are of the CPU, all threads together: on one core that is the wall's where nobody else works, and others hardly change it.
 There are no meshes in it: those are made where somebody asks for them. The cloud is in `whole`, and not in `without cloud`, which the
 aims are for.
 """
@@ -73,7 +74,7 @@ def machine() -> str:
         else []
     )
     name = names[0] if names else platform.processor() or platform.machine()
-    return f"{name}, all threads held to one core (OMP_NUM_THREADS {os.environ.get('OMP_NUM_THREADS', 'not set')})"
+    return f"{name}, all threads held to one core (OMP_NUM_THREADS {os.environ.get('OMP_NUM_THREADS', 'not set')}), CPU time"
 
 
 def by_step(what: str, found: dict[tuple[int, int], dict[str, float]]) -> Table:
@@ -82,7 +83,7 @@ def by_step(what: str, found: dict[tuple[int, int], dict[str, float]]) -> Table:
     columns = {size: f"{size[0]}x{STEPS}x{size[1]}" for size in found}
     rows = [Row(name, {columns[size]: spent.get(name, 0.0) for size, spent in found.items()}) for name in names]
     return Table(
-        f"Cost of {what} on one core, ms: views x steps x people, maps of {MAP[0]}x{MAP[1]}",
+        f"Cost of {what} on one core, CPU ms: views x steps x people, maps of {MAP[0]}x{MAP[1]}",
         f"measured on {machine()}; medians",
         f"4x{STEPS}x6",
         rows,
@@ -92,7 +93,7 @@ def by_step(what: str, found: dict[tuple[int, int], dict[str, float]]) -> Table:
 
 def against_aim(size: str, spent_ms: float, aim_ms: float) -> str:
     """Met or missed, and by how much."""
-    return f"{size}: {'met' if spent_ms <= aim_ms else 'missed'}, {spent_ms:.1f} ms without cloud and meshes, aim {aim_ms:g} ms"
+    return f"{size}: {'met' if spent_ms <= aim_ms else 'missed'}, {spent_ms:.1f} ms of CPU without cloud and meshes, aim {aim_ms:g} ms"
 
 
 def growth(what: str, sizes: list[tuple[int, int]], repeats: int) -> Table:
@@ -104,11 +105,13 @@ def growth(what: str, sizes: list[tuple[int, int]], repeats: int) -> Table:
         count = size[0] if what == "views" else size[1]
         power = float(np.log(slid["whole"] / before[1]) / np.log(count / before[0])) if before and before[0] else None
         before = (count, slid["whole"])
-        rows.append(Row(f"{size[0]}x{STEPS}x{size[1]}", {"first ms": first["whole"], "slid ms": slid["whole"], "power": power}))
+        rows.append(
+            Row(f"{size[0]}x{STEPS}x{size[1]}", {"first CPU ms": first["whole"], "slid CPU ms": slid["whole"], "power": power})
+        )
     return Table(
         f"Cost against {what} (views x steps x people)",
         f"power 1 is linear, from the row before; on {machine()}",
-        "slid ms",
+        "slid CPU ms",
         rows,
     )
 
@@ -164,17 +167,17 @@ def timed(chain: Reconstructor, look: Look) -> dict[str, float]:
             owner, _, method = path.rpartition(".")
             place: Any = getattr(reconstructor, owner) if owner else reconstructor
             stack.enter_context(patch.object(place, method, _clocked(getattr(place, method), spent, name)))
-        begin = time.perf_counter()
+        begin = time.process_time()
         chain.update(look.window, look.prediction)
-        whole = 1e3 * (time.perf_counter() - begin)
+        whole = 1e3 * (time.process_time() - begin)
     return {"whole": whole, "without cloud": whole - spent["cloud"], **spent, "the rest": whole - sum(spent.values())}
 
 
 def _clocked(function: Callable[..., Any], spent: dict[str, float], name: str) -> Callable[..., Any]:
     def clocked(*arguments: Any, **named: Any) -> Any:
-        begin = time.perf_counter()
+        begin = time.process_time()
         result = function(*arguments, **named)
-        spent[name] += 1e3 * (time.perf_counter() - begin)
+        spent[name] += 1e3 * (time.process_time() - begin)
         return result
 
     return clocked

@@ -95,10 +95,10 @@ def crowds(seeds: int, windows: int, sizes: tuple[int, ...] = CROWDS) -> Table:
     for people in sizes:
         some = [replace(NOISY, people=people, seed=100 * seed + people) for seed in range(seeds)]
         found = measured(some, {"": ReconstructConfig()}, measure)[""]
-        rows.append(row(f"{people} people", found, {"ms a window": crowd_cost(people)}))
+        rows.append(row(f"{people} people", found, {"CPU ms a window": crowd_cost(people)}))
     return Table(
         "How many people, 4 views, windows of 8 steps, one uniform, the noise once; mean ± standard error over worlds",
-        "more people hide one another more often and stand closer; time is the median of windows that slid, on one core",
-        "ms a window",
+        "more people hide one another more often and stand closer; time of the CPU is the median of windows that slid, on one core",
+        "CPU ms a window",
         rows,
     )

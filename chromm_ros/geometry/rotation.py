@@ -88,9 +88,10 @@ def _by_svd(matrix: Float[np.ndarray, "N 3 3"]) -> Float[np.ndarray, "N 3 3"]:
 
 def is_rotation(matrix: Float[np.ndarray, "*B 3 3"], tolerance: float = 1e-3) -> Bool[np.ndarray, "*B"]:
     """Whether matrices are rotations: rows of length one with determinant one are orthogonal (Hadamard's inequality)."""
-    x = np.ascontiguousarray(np.moveaxis(matrix, (-2, -1), (0, 1)), dtype=np.float32)  # 3 3 *B: all arithmetic runs along B
-    lengths = np.sqrt((x * x).sum(axis=1))
-    determinant = (x[0] * _cross(x[1], x[2])).sum(axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is none
+        x = np.ascontiguousarray(np.moveaxis(matrix, (-2, -1), (0, 1)), dtype=np.float32)  # 3 3 *B: all arithmetic runs along B
+        lengths = np.sqrt((x * x).sum(axis=1))
+        determinant = (x[0] * _cross(x[1], x[2])).sum(axis=0)
     return np.asarray((np.abs(lengths - 1.0) < tolerance).all(axis=0) & (np.abs(determinant - 1.0) < tolerance))
 
 

@@ -40,14 +40,13 @@ class Cameras:
 
     @classmethod
     def read(cls, window: Window, prediction: Prediction) -> Cameras:
-        """The frames of a prediction; one whose pose or intrinsics are not finite is left out.
+        """The frames of a sound prediction (`sound`); one whose pose or intrinsics are not finite is left out.
 
         Rotations are made true ones: Pi3X's own stitching, for one, hands on poses with a scale in them.
         """
         step, view = integers(prediction.step), integers(prediction.view)
         pose, intrinsics = float64(prediction.world_from_cam), float64(prediction.intrinsics)
         usable = np.isfinite(pose).all(axis=(-2, -1)) & np.isfinite(intrinsics).all(axis=(-2, -1))
-        usable &= np.abs(np.linalg.det(intrinsics)) > 1e-12
         order = np.lexsort((view, step))
         order = order[usable[order]]
         frames = [window.sets[step[i]].frames[view[i]] for i in order]

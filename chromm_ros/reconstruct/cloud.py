@@ -9,6 +9,7 @@ from chromm_ros.geometry import se3
 from chromm_ros.reconstruct.arrays import numpy_of
 from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.edges import depth_jumps, depth_normal_jumps
+from chromm_ros.reconstruct.sound import near
 from chromm_ros.records import Prediction
 from chromm_ros.settings import Settings, setting
 
@@ -45,6 +46,8 @@ class Cloud:
     """RGB."""
     confidence: Float[np.ndarray, "N"]
     """From 0 to 1, float32."""
+    refused: int = 0
+    """Points that were trusted and are left out since no scene holds them."""
 
 
 def select(prediction: Prediction, cameras: Cameras, config: CloudConfig) -> Cloud:
@@ -53,20 +56,21 @@ def select(prediction: Prediction, cameras: Cameras, config: CloudConfig) -> Clo
     Only those frames leave the device, and only the points that stay are transformed.
     """
     newest = np.flatnonzero(cameras.step == cameras.step.max(initial=-1)).tolist()
-    chosen = _spread([_trusted(prediction, int(cameras.index[i]), config) for i in newest], config.max_points)
     if not newest:
         return Cloud(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.uint8), np.zeros(0, np.float32))
     with np.errstate(invalid="ignore", over="ignore"):
+        chosen = _spread([_trusted(prediction, int(cameras.index[i]), config) for i in newest], config.max_points)
         parts = [_taken(prediction, cameras, i, pixels) for i, pixels in zip(newest, chosen, strict=True)]
         points, colors, confidence = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        finite = np.isfinite(points @ np.ones(3, np.float32))  # a sum is not finite where one of its parts is not
-    return Cloud(points[finite], colors[finite], confidence[finite]) if not finite.all() else Cloud(points, colors, confidence)
+        good = near(points)
+    refused = len(points) - int(good.sum())
+    return Cloud(points[good], colors[good], confidence[good], refused) if refused else Cloud(points, colors, confidence)
 
 
 def _trusted(prediction: Prediction, frame: int, config: CloudConfig) -> Int[np.ndarray, "K"]:
     """Pixels of one frame that are trusted, not on an edge of depth and (unless asked for) not on people."""
     confidence = numpy_of(prediction.confidence[frame])
-    keep = confidence >= config.min_confidence
+    keep = (confidence >= config.min_confidence) & (confidence <= 1.0)
     if config.edges != "keep":
         points = numpy_of(prediction.points[frame])
         jumps = depth_jumps(points[..., 2], keep)

@@ -17,6 +17,7 @@ from chromm_ros.geometry import se3
 from chromm_ros.geometry.sim3 import Similarity, fit_points
 from chromm_ros.reconstruct.arrays import numpy_of
 from chromm_ros.reconstruct.cameras import Cameras
+from chromm_ros.reconstruct.sound import near
 from chromm_ros.records import Prediction
 
 PERSON = 0.2
@@ -60,7 +61,7 @@ class Statics:
         human = numpy_of(prediction.human_mask)[cameras.index]
         row, column = np.arange(height)[rows] * human.shape[1] // height, np.arange(width)[columns] * human.shape[2] // width
         masked = human[:, row[:, None], column[None, :]].reshape(weight.shape) >= PERSON
-        known = np.isfinite(points).all(axis=-1) & np.isfinite(weight) & (np.nan_to_num(points[..., 2]) > 0.0) & ~masked
+        known = near(points) & np.isfinite(weight) & (np.nan_to_num(points[..., 2]) > 0.0) & ~masked
         return cls(np.where(known[..., None], points, 0.0), np.where(known, np.clip(np.nan_to_num(weight), 0.0, 1.0), 0.0))
 
 

@@ -25,6 +25,7 @@ from chromm_ros.reconstruct.people import People
 from chromm_ros.reconstruct.posed import pose
 from chromm_ros.reconstruct.roster import Roster
 from chromm_ros.reconstruct.scale import ScaleConfig, ScaleFilter, head_pelvis_ratio, is_tight
+from chromm_ros.reconstruct.sound import sound
 from chromm_ros.reconstruct.stitch import StitchConfig, Stitcher
 from chromm_ros.reconstruct.track import Tracker, TrackingConfig
 from chromm_ros.records import Prediction, Reconstruction, Window
@@ -99,9 +100,10 @@ class Reconstructor:
             People, cameras and cloud are finite whatever the prediction holds, and empty where it holds nothing.
         """
         config, stamps = self._config, tuple(s.stamp_ns for s in window.sets)
-        cameras = self._intrinsics.update(Cameras.read(window, prediction))
-        people = reprojected(cameras, People.read(prediction, cameras, self._body))
-        statics = Statics.read(prediction, cameras, config.stitch.points)
+        said = sound(prediction)
+        cameras = self._intrinsics.update(Cameras.read(window, said))
+        people = reprojected(cameras, People.read(said, cameras, self._body))
+        statics = Statics.read(said, cameras, config.stitch.points)
 
         # Scale: people tell how far the network's unit is from the metre, s* = r s.
         ratio = head_pelvis_ratio(cameras, people, config.scale)
@@ -128,7 +130,7 @@ class Reconstructor:
         posed = pose(bodies, self._body, stamps)
         persons, left = self._roster.update(stamps, bodies, posed, tracks, groups, alive)
 
-        cloud = select(prediction, cameras, config.cloud)
+        cloud = select(said, cameras, config.cloud)
         return Reconstruction(
             epoch=window.epoch,
             index=window.index,
@@ -139,7 +141,7 @@ class Reconstructor:
             colors=cloud.colors,
             confidence=cloud.confidence,
             people=persons,
-            metric_scale=float(prediction.metric_scale) * scale,
+            metric_scale=said.metric_scale * scale,
             scale_ratio=ratio,
             left_ids=left,
             health={
@@ -150,6 +152,10 @@ class Reconstructor:
                 "people_over_rig": self._scale.watched,
                 "scale_alarm": float(self._scale.alarm),
                 "rig_tight": float(tight),
+                "frames_refused": float(len(said.step) - len(cameras)),
+                "sights_refused": float(len(said.person_frame) - len(people)),
+                "points_refused": float(cloud.refused),
+                "metric_scale_refused": float(said.metric_scale != float(prediction.metric_scale)),
             },
         )
 

@@ -233,6 +233,10 @@ def test_health_names_its_units() -> None:
         "people_over_rig",
         "scale_alarm",
         "rig_tight",
+        "frames_refused",
+        "sights_refused",
+        "points_refused",
+        "metric_scale_refused",
     }  # counts and ratios
     assert {name for name in health if not name.endswith(("_m", "_deg"))} == plain
 

@@ -19,7 +19,7 @@ the Hungarian method and cuts at a threshold. Three things make that one answer 
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -144,19 +144,25 @@ def ballots(share: Float[np.ndarray, "N N"], view: Int[np.ndarray, "N"]) -> Floa
     parts = [slice(*pair) for pair in pairwise([0, *ends.tolist()])]
     for part in parts:
         vote[part, part] = 0.0
-    for i, a in enumerate(parts):
-        for b in parts[i + 1 :]:
-            rows, columns = linear_sum_assignment(share[a, b])
-            rows, columns = rows + a.start, columns + b.start
-            vote[rows, columns] = vote[columns, rows] = 1.0 - share[rows, columns]
+    assigned = [
+        _assigned(share, a, b) for a, b in combinations(parts, 2)
+    ]  # each pair of cameras is a problem of its own, solved in C
+    rows, columns = np.concatenate(assigned, axis=1) if assigned else np.zeros((2, 0), dtype=np.int64)
+    vote[rows, columns] = vote[columns, rows] = 1.0 - share[rows, columns]
     return vote
+
+
+def _assigned(share: Float[np.ndarray, "N N"], a: slice, b: slice) -> Int[np.ndarray, "2 K"]:
+    """The cheapest assignment between the people of two cameras: places of one and of the other."""
+    rows, columns = linear_sum_assignment(share[a, b])
+    return np.stack([rows + a.start, columns + b.start])
 
 
 def overlaps(
     tracks: Int[np.ndarray, "P"], count: int, step: Int[np.ndarray, "P"], view: Int[np.ndarray, "P"]
 ) -> Bool[np.ndarray, "A A"]:
     """Which tracks are of one camera and were seen in one frame-set, so that they cannot be one person."""
-    cells = np.unique(np.stack([step, view], axis=-1), axis=0, return_inverse=True)[1].reshape(-1)
+    cells = step * (view.max(initial=0) + 1) + view
     table = np.zeros((count, int(cells.max(initial=-1)) + 1))
     table[tracks, cells] = 1.0
     together = (table @ table.T) > 0.0
@@ -165,17 +171,25 @@ def overlaps(
 
 
 def partition(votes: Float[np.ndarray, "A A"], never: Bool[np.ndarray, "A A"]) -> Int[np.ndarray, "A"]:
-    """Group numbers by greedy joining: strongest votes first, refused where groups' votes do not sum to more than zero or clash."""
-    group = np.arange(len(votes))
-    members = {i: [i] for i in range(len(votes))}
+    """Group numbers by greedy joining: strongest votes first, refused where groups' votes do not sum to more than zero or clash.
+
+    Every joining changes the sums on which the next one depends, so joinings come one after the other; each is one sum of two rows.
+
+    Args:
+        votes: symmetric.
+        never: symmetric; pairs that cannot be one.
+    """
+    between = np.where(never, -np.inf, votes)  # sums of votes between groups, each in the row of its first member
+    group, members = list(range(len(votes))), [[i] for i in range(len(votes))]
     rows, columns = np.nonzero(np.triu(votes > 0.0, 1))
-    for k in np.argsort(-votes[rows, columns], kind="stable"):
-        a, b = sorted((int(group[rows[k]]), int(group[columns[k]])))  # the earlier name stays, in whatever order votes tie
-        if a == b:
+    order = np.argsort(-votes[rows, columns], kind="stable")
+    for i, j in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
+        if group[i] == group[j] or between[group[i], group[j]] <= 0.0:
             continue
-        between = np.ix_(members[a], members[b])
-        if never[between].any() or votes[between].sum() <= 0.0:
-            continue
-        members[a] += members.pop(b)
-        group[members[a]] = a
-    return np.unique(group, return_inverse=True)[1].reshape(-1)
+        a, b = sorted((group[i], group[j]))  # the earlier name stays, in whatever order votes tie
+        between[a] += between[b]
+        between[:, a] = between[a]
+        for member in members[b]:
+            group[member] = a
+        members[a] += members[b]
+    return np.unique(np.array(group, dtype=np.int64), return_inverse=True)[1].reshape(-1)

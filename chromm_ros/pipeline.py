@@ -58,6 +58,10 @@ class Pipeline:
 
     def __call__(self, window: Window) -> Reconstruction:
         """One window made whole, with the time that each part took; a new epoch forgets the world and everybody in it."""
+        return self.both(window)[1]
+
+    def both(self, window: Window) -> tuple[Prediction, Reconstruction]:
+        """The same, with what the network said of the single frames."""
         if window.epoch != self._epoch:
             self.reset()
             self._epoch = window.epoch
@@ -69,7 +73,7 @@ class Pipeline:
         result = self._reconstructor.update(window, prediction)
         done = time.perf_counter()
         marks = {"prepare": prepared - start, "infer": inferred - prepared, "reconstruct": done - inferred}
-        return replace(result, timings_ms={name: 1e3 * seconds for name, seconds in marks.items()})
+        return prediction, replace(result, timings_ms={name: 1e3 * seconds for name, seconds in marks.items()})
 
     @property
     def next_id(self) -> int:

@@ -223,6 +223,8 @@ class Reconstruction:
     """The head-pelvis ratio r of this window; NaN where nobody allowed to measure it."""
     left_ids: tuple[int, ...] = ()
     """Track ids that were forgotten with this window."""
+    sight_ids: Int[np.ndarray, "P"] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Track id that each of the prediction's people was taken for; -1 for those who were left out."""
     health: dict[str, float] = field(default_factory=dict)
     """Residuals, counts and plain ratios for diagnostics, by name; what has a unit has it at the end of its name."""
     timings_ms: dict[str, float] = field(default_factory=dict)

@@ -26,10 +26,13 @@ from chromm_ros.reconstruct.posed import pose
 from chromm_ros.reconstruct.roster import Roster
 from chromm_ros.reconstruct.scale import ScaleConfig, ScaleFilter, head_pelvis_ratio, is_tight
 from chromm_ros.reconstruct.sound import sound
-from chromm_ros.reconstruct.stitch import StitchConfig, Stitcher
+from chromm_ros.reconstruct.stitch import StitchConfig, Stitcher, only
+from chromm_ros.reconstruct.tie import Tie
 from chromm_ros.reconstruct.track import Tracker, TrackingConfig
 from chromm_ros.records import Prediction, Reconstruction, Window
 from chromm_ros.settings import Settings
+
+NONE = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class Reconstructor:
         self._config = config
         self._scale = ScaleFilter(config.scale)
         self._stitcher = Stitcher(config.stitch)
+        self._tight = False  # whether known cameras stood too close together to tell the scale
         self._intrinsics = IntrinsicsPool(config.stitch.pool_intrinsics)
         self._tracker = Tracker(config.tracking)
         self._associator = Associator(config.association)
@@ -83,6 +87,7 @@ class Reconstructor:
         """Forget the world and everybody in it; ids go on counting."""
         for part in (self._intrinsics, self._scale, self._stitcher, self._tracker, self._associator, self._roster):
             part.reset()
+        self._tight = False
 
     @property
     def next_id(self) -> int:
@@ -103,18 +108,10 @@ class Reconstructor:
         said = sound(prediction)
         cameras = self._intrinsics.update(Cameras.read(window, said))
         people = reprojected(cameras, People.read(said, cameras, self._body))
-        statics = Statics.read(said, cameras, config.stitch.points)
 
-        # Scale: people tell how far the network's unit is from the metre, s* = r s.
-        ratio = head_pelvis_ratio(cameras, people, config.scale)
-        upright = partial(upward, cameras, people, statics, ratio if ratio > 0.0 else 1.0)
-        tie = self._stitcher.tie(cameras, statics, upright)
-        rig = tie.kind == "rig"
-        tight = rig and is_tight(tie.world_from_cam[:, :3, 3], people, statics, ratio, config.scale)
-        scale = self._scale.update(ratio, math.nan if tight else tie.scale, rig=rig)
-
-        # Stitch: known or shared cameras put the window into the node's world.
-        cameras, health = self._stitcher.place(cameras, tie, scale, statics)
+        # Scale and stitch: where the window's world lies in the node's, and how large it is.
+        cameras, people, ratio, health = self._locate(cameras, people, Statics.read(said, cameras, config.stitch.points))
+        scale, refused = self._scale.value, health["window_refused"] > 0.0
         joints = people.in_world(cameras)
 
         # Track: who is who from image to image of one camera.
@@ -128,9 +125,11 @@ class Reconstructor:
         decode = partial(self._decode, prediction) if self._decode is not None else None
         bodies = fuse(cameras, people, groups, len(window.cameras), config.fusion, decode)
         posed = pose(bodies, self._body, stamps)
-        persons, left = self._roster.update(stamps, bodies, posed, tracks, groups, alive)
+        persons, left, ids = self._roster.update(stamps, bodies, posed, tracks, groups, alive)
 
-        cloud = select(said, cameras, config.cloud)
+        sight_ids = np.full(len(prediction.person_frame), -1, np.int64)
+        sight_ids[people.index] = ids
+        cloud = select(said, only(cameras, NONE) if refused else cameras, config.cloud)
         return Reconstruction(
             epoch=window.epoch,
             index=window.index,
@@ -144,6 +143,7 @@ class Reconstructor:
             metric_scale=said.metric_scale * scale,
             scale_ratio=ratio,
             left_ids=left,
+            sight_ids=sight_ids,
             health={
                 **health,
                 **_health(people, bodies),
@@ -151,13 +151,45 @@ class Reconstructor:
                 "people_over_scale": ratio / scale if ratio > 0.0 else 1.0,
                 "people_over_rig": self._scale.watched,
                 "scale_alarm": float(self._scale.alarm),
-                "rig_tight": float(tight),
                 "frames_refused": float(len(said.step) - len(cameras)),
                 "sights_refused": float(len(said.person_frame) - len(people)),
                 "points_refused": float(cloud.refused),
                 "metric_scale_refused": float(said.metric_scale != float(prediction.metric_scale)),
             },
         )
+
+    def _locate(self, cameras: Cameras, people: People, statics: Statics) -> tuple[Cameras, People, float, dict[str, float]]:
+        """The cameras in the node's world, the people with what they say of the scale, and how well all that fits.
+
+        Of a window that cannot be meant (`Tie.absurd`) only cameras with a known or an earlier pose come back, and nobody: for those who
+        are tracked it is as if they were hidden.
+        """
+        ratio = head_pelvis_ratio(cameras, people, self._config.scale)  # s* = r s
+        upright = partial(upward, cameras, people, statics, ratio if ratio > 0.0 else 1.0)
+        tie = self._stitcher.tie(cameras, statics, upright)
+        believed = self._stitcher.believes(tie, self._scale.value, self._config.scale.max_ratio)
+        if self._stitcher.lost:
+            self._stitcher.reset()
+            self._scale.reset()
+            tie, believed = self._stitcher.tie(cameras, statics, upright), True
+        if believed:
+            cameras, health = self._stitcher.place(cameras, tie, self._metres(tie, people, statics, ratio), statics)
+        else:
+            health = tie.health(self._scale.value) | {"cameras_fixed": float(self._stitcher.fixed)}
+            cameras, people, ratio = self._stitcher.stay(cameras), nobody(people), math.nan
+        return cameras, people, ratio, health | {"rig_tight": float(self._tight), "window_refused": float(not believed)}
+
+    def _metres(self, tie: Tie, people: People, statics: Statics, ratio: float) -> float:
+        """Metres per unit of a window: by known poses unless they stand too close together, else by shared images and people."""
+        centres = tie.world_from_cam[tie.known, :3, 3]
+        self._tight = len(centres) > 0 and is_tight(centres, people, statics, ratio, self._config.scale, before=self._tight)
+        rig = math.isfinite(tie.told) and not self._tight
+        return self._scale.update(ratio, tie.told if rig else tie.carried, rig=rig)
+
+
+def nobody(people: People) -> People:
+    """None of them."""
+    return People(**{name: values[NONE] for name, values in vars(people).items()})
 
 
 def _health(people: People, bodies: Bodies) -> dict[str, float]:

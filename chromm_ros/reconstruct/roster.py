@@ -50,8 +50,8 @@ class Roster:
         tracks: Int[np.ndarray, "P"],
         groups: Int[np.ndarray, "P"],
         alive: list[int],
-    ) -> tuple[tuple[Person, ...], tuple[int, ...]]:
-        """Everybody who is known at the newest frame-set, by id, and the ids that were forgotten.
+    ) -> tuple[tuple[Person, ...], tuple[int, ...], Int[np.ndarray, "P"]]:
+        """Everybody who is known at the newest frame-set, by id; the ids that were forgotten; the id of each of the window's people.
 
         Args:
             stamps_ns: of the window's frame-sets.
@@ -70,7 +70,7 @@ class Roster:
         pool, sources = self._filled(ids, posed, table)
         self._last, self._last_ids = pool[sources[:, -1]], ids
         shown = [n for n, number in enumerate(ids) if table[n, -1] >= 0 or self._members[number].hits >= self._config.min_hits]
-        return tuple(self._person(ids[n], pool[sources[n]], bodies, table[n], stamps_ns) for n in shown), left
+        return tuple(self._person(ids[n], pool[sources[n]], bodies, table[n], stamps_ns) for n in shown), left, id_of_group[groups]
 
     def _name(self, tracks: Int[np.ndarray, "P"], groups: Int[np.ndarray, "P"]) -> Int[np.ndarray, "N"]:
         """The id of every group: the one that most of its sights carry already, each id once; else a new one."""

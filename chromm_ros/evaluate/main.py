@@ -1,0 +1,92 @@
+"""`python -m chromm_ros eval WHAT`: how good the chain is. `takes`: on held-out takes of the synthetic world."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+CLOTHES = ("suits", "naturalistic", "uniforms")
+COLUMNS = (
+    "F1", "head depth % median", "scene depth % median", "root deg median", "MPJPE mm", "PA-MPJPE mm", "W-MPJPE mm", "association",
+    "people F1", "camera deg", "camera m",
+)  # fmt: skip  # in the table; JSON has all
+TOLD = {"poses": (True, True), "intrinsics": (True, False), "nothing": (False, False)}
+
+
+def main(argv: list[str]) -> int:
+    """Evaluate; 0 when it is done.
+
+    Raises:
+        ChrommError: for settings or weights that cannot be used.
+    """
+    arguments = _parser().parse_args(argv)
+    _takes(arguments)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m chromm_ros eval", description=__doc__)
+    what = parser.add_subparsers(dest="what", required=True)
+    takes = what.add_parser("takes", help="held-out takes of the synthetic world, whose truth is known")
+    add = takes.add_argument
+    add("--weights", default="nano", help="of the whole network, a file or a name (default: nano)")
+    add("--clothes", nargs="+", choices=CLOTHES, default=list(CLOTHES), help="what people wear (default: each)")
+    add("--known", nargs="+", choices=tuple(TOLD), default=list(TOLD), help="of the cameras (default: each)")
+    add("--count", type=int, default=16, help="takes, from the beginning of the list, at most 64 (default: 16)")
+    add("--views", type=int, default=4, help="cameras (default: 4)")
+    add("--steps", type=int, default=8, help="moments of a window, a tenth of a second apart (default: 8)")
+    add("--width", type=int, default=224, help="of the images, 4:3 [pixels] (default: 224)")
+    add("--json", type=Path, metavar="FILE", help="write everything there, too")
+    return parser
+
+
+def _takes(arguments: argparse.Namespace) -> None:
+    from chromm_ros.config import ChrommConfig
+    from chromm_ros.evaluate.takes import Told, on_takes
+    from chromm_ros.pipeline import Pipeline
+
+    pipeline = Pipeline(ChrommConfig.from_mapping({"model": {"checkpoint": arguments.weights}}))
+    rows = []
+    for clothes in arguments.clothes:
+        clips = list(_clips(arguments, clothes))
+        for known in arguments.known:
+            told = Told(*TOLD[known])
+            tally = on_takes(pipeline, iter(clips), told)
+            rows.append({"clothes": clothes, "known": told.text, **tally.row()})
+            print(f"{clothes}, {told.text}: done", file=sys.stderr)
+    print(
+        _table(
+            rows,
+            f"{arguments.count} held-out takes, {arguments.views} views, {arguments.steps} steps, {pipeline.predictor.weights}",
+        )
+    )
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"weights": pipeline.predictor.weights, "rows": rows}, indent=1))
+
+
+def _clips(arguments: argparse.Namespace, clothes: str) -> Iterator[object]:
+    from chromm_ros.synthetic import held_out
+    from chromm_ros.synthetic.feed import clip
+    from chromm_ros.synthetic.world.take import TakeOptions
+
+    options = TakeOptions(
+        views=arguments.views,
+        clothes=clothes,
+        width=arguments.width,
+        height=round(arguments.width * 3 / 4),
+        people_min=2,
+        people_max=4,
+    )
+    for seed in held_out.SEEDS[: arguments.count]:
+        yield clip(seed, options, arguments.steps, 0.1)
+
+
+def _table(rows: list[dict[str, object]], title: str) -> str:
+    """Markdown."""
+    columns = [name for name in COLUMNS if any(name in row for row in rows)]
+    lines = [title, "", "| clothes | known | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
+    for row in rows:
+        values = [f"{row[name]:.3g}" if name in row else "" for name in columns]
+        lines.append(f"| {row['clothes']} | {row['known']} | " + " | ".join(values) + " |")
+    return "\n".join(lines)

@@ -77,8 +77,9 @@ def test_rates_are_those_of_the_counts() -> None:
 
 @pytest.fixture
 def one_world(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three people alone: tables take a quarter of the time."""
+    """Three people alone and fewer ways: tables take a quarter of the time."""
     monkeypatch.setattr(ablations, "PEOPLE", (3,))
+    monkeypatch.setattr(ablations, "MEMORIES", (1.0,))
 
 
 @pytest.mark.usefixtures("one_world")
@@ -93,7 +94,7 @@ def test_tables_of_ablations_have_a_row_for_each_way_and_a_verdict_for_each_pair
     assert triangulated < 0.8 * average, "at such depths rays are better, and the rows are not mixed up"
     assert len(fusion.verdicts) == 1 and "cannot be told" in fusion.verdicts[0], "one world does not tell"
     votes = ablations.votes(1, 1, level=1.0)
-    assert [row.name for row in votes.rows][:2] == ["each frame-set alone", "memory 1"]
+    assert [row.name for row in votes.rows] == ["each frame-set alone", "memory 1"]
     assert ablations.forgetful().memory < 0.01
 
 
@@ -114,7 +115,7 @@ def test_nobody_is_a_row_of_the_crowds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_noise_of_one_camera_is_like_the_papers_errors() -> None:
-    paper, ours = (row.values for row in single_view(2).rows)
+    paper, ours = (row.values for row in single_view(1).rows)
     assert paper == {"PA mm": 48.0, "WA mm": 87.5, "W mm": 138.3}
     assert all(ours[name] == pytest.approx(paper[name], rel=0.25) for name in paper)
     assert "as in the paper" in resemblance("WA mm", np.array([80.0, 90.0, 95.0]))

@@ -82,12 +82,13 @@ def fit_points(
     w = np.ones(source.shape[:-1]) if weights is None else weights
     total = w.sum(axis=-1, keepdims=True)
     w = w / np.where(total > 0.0, total, 1.0)
-    mean_source = np.einsum("...n,...nd->...d", w, source)  # eq. 34
-    mean_target = np.einsum("...n,...nd->...d", w, target)  # eq. 35
+    mean_source = (w[..., None, :] @ source)[..., 0, :]  # eq. 34
+    mean_target = (w[..., None, :] @ target)[..., 0, :]  # eq. 35
     x = source - mean_source[..., None, :]
     y = target - mean_target[..., None, :]
-    variance = np.asarray(np.einsum("...n,...nd->...", w, x * x))  # eq. 36
-    covariance = np.einsum("...n,...ni,...nj->...ij", w, y, x)  # eq. 38
+    weighted = w[..., None] * x
+    variance = np.asarray(np.einsum("...nd,...nd->...", weighted, x))  # eq. 36
+    covariance = np.swapaxes(y, -1, -2) @ weighted  # eq. 38
     rotation = nearest_rotation(covariance)  # eq. 40, with S of eq. 39 and 43
     scale = np.ones(variance.shape)
     if with_scale:

@@ -6,6 +6,8 @@ camera, against the place itself and summed up over about ten windows, so a came
 tolerance per window is noticed too. A rig whose cameras all move more slowly than that is not, for the next window is tied to the
 places themselves: with the usual tolerance of 0.1 m and ten windows per second, a robot at 0.1 m/s. So nothing is held unless asked for,
 where cameras are mounted in a room, and a slow robot's poses belong into TF.
+
+Places know no scale of their own: where people correct the scale of the world, places follow (`FixedCameras.follow`).
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from jaxtyping import Bool, Float, Int
 
 from chromm_ros.geometry import se3
 from chromm_ros.geometry.rotation import nearest_rotation, rotvec_from_matrix
+from chromm_ros.geometry.sim3 import Similarity
 
 MEMORY = 0.9
 """Share of the summed deviation that a window keeps."""
@@ -82,6 +85,15 @@ class FixedCameras:
                 if place is not None and place.windows >= self._after:
                     held[frame] = place.pose
         return held
+
+    def follow(self, moved: Similarity) -> None:
+        """Take the places along where the world is given another scale: they were seen in the old one.
+
+        Args:
+            moved: from the world as it was to the world as it is.
+        """
+        for place in self._places.values():
+            place.pose = moved.apply_to_poses(place.pose[None])[0]
 
     def _see(self, poses: Float[np.ndarray, "N 4 4"], view: Int[np.ndarray, "N"]) -> None:
         """Bring the places of cameras up to their new images."""

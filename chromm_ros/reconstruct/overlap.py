@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from chromm_ros.geometry import se3
 from chromm_ros.geometry.sim3 import Similarity, fit_points
@@ -67,23 +67,31 @@ class Statics:
 
 @dataclass(frozen=True)
 class Overlap:
-    """K points in both worlds."""
+    """A fit of points that two windows see."""
 
-    source: Float[np.ndarray, "K 3"]
-    """In the window's world, the network's unit."""
-    target: Float[np.ndarray, "K 3"]
-    """In the node's world, metres."""
-    distance: Float[np.ndarray, "K"]
-    """From the camera, metres."""
-    weight: Float[np.ndarray, "K"]
-    """Of the fit, all reasons together."""
+    free: Similarity
+    """From the window's to the node's world, the unit as the points ask for it."""
+    middle: Float[np.ndarray, "3"]
+    """Of the points in the window's world, weighted: it stays where it is whatever the unit."""
+    count: int
+    """Points and cameras that take part."""
     error: float
     """Error relative to distance that the fit leaves (median)."""
+    unit: float
+    """Metres per unit by the points' distances from their cameras alone (median)."""
+    flat: bool
+    """Whether the points lie on one line, so that they fix no rotation."""
+
+    @property
+    def tells(self) -> bool:
+        """Whether both windows see one scene, and enough of it."""
+        return self.error < WORST and not self.flat
 
     def fit(self, scale: float) -> Similarity:
-        """From the window's to the node's world, with the unit given."""
-        rigid = fit_points(scale * self.source, self.target, self.weight, with_scale=False)
-        return Similarity(np.array(scale), rigid.rotation, rigid.translation)
+        """From the window's to the node's world, with the unit given: the rotation does not depend on it (Umeyama 1991, eq. 40)."""
+        turned = self.free.rotation @ self.middle
+        there = float(self.free.scale) * turned + self.free.translation
+        return Similarity(np.array(scale), self.free.rotation, there - scale * turned)
 
 
 class OverlapMemory:
@@ -95,7 +103,15 @@ class OverlapMemory:
     def reset(self) -> None:
         """Forget."""
         self._row: dict[tuple[int, int], int] = {}
-        self._points, self._weight, self._centres = np.zeros((0, 0, 3)), np.zeros((0, 0)), np.zeros((0, 3))
+        self._newest: dict[int, int] = {}
+        self._points, self._weight = np.zeros((0, 0, 3)), np.zeros((0, 0))
+        self._distance, self._centres = np.zeros((0, 0)), np.zeros((0, 3))
+
+    @property
+    def reach_m(self) -> float:
+        """How far the points lie from their cameras (mean); 0 where there are none."""
+        seen = self._distance[self._weight > 0.0]
+        return float(seen.mean()) if seen.size else 0.0
 
     def keep(self, keys: list[tuple[int, int]], cameras: Cameras, statics: Statics) -> None:
         """Remember a window.
@@ -106,46 +122,60 @@ class OverlapMemory:
             statics: of the window.
         """
         self._row = {key: row for row, key in enumerate(keys)}
+        self._newest = {view: row for row, (view, _) in enumerate(keys)}  # later images of a camera overwrite earlier ones
         self._points = se3.apply(cameras.world_from_cam, cameras.unit * statics.points)
+        self._distance = cameras.unit * _length(statics.points)
         self._weight, self._centres = statics.weight, cameras.world_from_cam[:, :3, 3]
 
     def join(
-        self, keys: list[tuple[int, int]], cameras: Cameras, statics: Statics, start: Similarity
-    ) -> tuple[Overlap, float] | None:
-        """Points that the last window saw too, weighted, and the unit they ask for; None where they do not tell.
+        self,
+        keys: list[tuple[int, int]],
+        cameras: Cameras,
+        statics: Statics,
+        start: Similarity,
+        *,
+        standing: bool = False,
+    ) -> Overlap | None:
+        """Points that the last window saw too, weighted, and their fit; None where there are too few.
 
         Args:
             keys: camera and stamp of each image.
             cameras: in the window's world.
             statics: of the window.
             start: where poses put the window; its scale is not used.
+            standing: whether cameras are taken to stand: then any image of one shows what its newest one of the last window showed.
         """
-        new = np.array([row for row, key in enumerate(keys) if key in self._row], dtype=np.int64)
-        old = np.array([self._row[keys[row]] for row in new], dtype=np.int64)
+        rows = np.array([self._row.get(key, self._newest.get(key[0], -1) if standing else -1) for key in keys], dtype=np.int64)
+        new = np.flatnonzero(rows >= 0)
+        old = rows[new]
         if not len(new) or statics.weight.shape[1] != self._weight.shape[1]:
             return None
+        points, distance = statics.points[new], self._distance[old]
         pair = np.minimum(statics.weight[new], self._weight[old])
-        target, source = self._points[old], se3.apply(cameras.world_from_cam[new], statics.points[new])
-        distance = np.linalg.norm(target - self._centres[old][:, None], axis=-1)
         chosen = (pair > 0.0) & (distance > 1e-6)
         if int(chosen.sum()) < FEWEST:
             return None
-        scale = float(np.median(distance[chosen] / np.linalg.norm(statics.points[new][chosen], axis=-1)))
+        scale = float(np.median(distance[chosen] / _length(points[chosen])))
         each = chosen.sum(axis=1)
         far = np.where(chosen, distance, 0.0).sum(axis=1) / np.maximum(each, 1)
-        seen = each > 0
+        seen, poses = each > 0, cameras.world_from_cam[new]
         return _huber(
-            np.concatenate([source[chosen], cameras.world_from_cam[new, :3, 3][seen]]),
-            np.concatenate([target[chosen], self._centres[old][seen]]),
+            np.concatenate([se3.apply(poses, points)[chosen], poses[seen, :3, 3]]),
+            np.concatenate([self._points[old][chosen], self._centres[old][seen]]),
             np.concatenate([distance[chosen], far[seen]]),
             np.concatenate([pair[chosen], CENTRE * np.where(chosen, pair, 0.0).sum(axis=1)[seen]]),
-            _at_scale(start, scale, cameras, new),
+            _at_scale(start, scale, poses[:, :3, 3]),
         )
 
 
-def _at_scale(start: Similarity, scale: float, cameras: Cameras, rows: Int[np.ndarray, "M"]) -> Similarity:
+def _length(points: Float[np.ndarray, "*B 3"]) -> Float[np.ndarray, "*B"]:
+    """Euclidean, several times as fast as NumPy's norm."""
+    return np.asarray(np.sqrt(np.einsum("...i,...i->...", points, points)))
+
+
+def _at_scale(start: Similarity, scale: float, centres: Float[np.ndarray, "M 3"]) -> Similarity:
     """The same turn with another unit, so that the middle of the shared cameras stays where it is."""
-    middle = cameras.world_from_cam[rows, :3, 3].mean(axis=0)
+    middle = centres.mean(axis=0)
     there = start.apply(middle[None])[0]
     return Similarity(np.array(scale), start.rotation, there - scale * (start.rotation @ middle))
 
@@ -156,17 +186,16 @@ def _huber(
     distance: Float[np.ndarray, "K"],
     pair: Float[np.ndarray, "K"],
     start: Similarity,
-) -> tuple[Overlap, float] | None:
+) -> Overlap:
     prior, fit, error, weight = pair / distance**2, start, 0.0, pair
     for _ in range(ROUNDS):
-        far = np.linalg.norm(fit.apply(source) - target, axis=-1) / distance
+        far = _length(fit.apply(source) - target) / distance
         before, error = error, float(np.median(far))
         if abs(error - before) < CONVERGED * error:
             break
         weight = prior * np.minimum(1.0, HUBER * max(error, 1e-9) / np.maximum(far, 1e-12))
         fit = fit_points(source, target, weight)
-    away = target - np.average(target, axis=0, weights=weight)
-    spread = np.linalg.eigvalsh(np.einsum("k,ki,kj->ij", weight, away, away))
-    if not error < WORST or not spread[1] > FLAT * spread[2]:
-        return None
-    return Overlap(source, target, distance, weight, error), float(fit.scale)
+    total = weight.sum()
+    away = target - weight @ target / total
+    spread = np.linalg.eigvalsh((away * weight[:, None]).T @ away)
+    return Overlap(fit, weight @ source / total, len(weight), error, float(start.scale), not spread[1] > FLAT * spread[2])

@@ -33,14 +33,21 @@ class ScaleConfig(Settings):
         "how the ratios of all people become one: mean (the paper's), median, or iterated: each solved to the end, then their median",
         choices=("mean", "median", "iterated"),
     )
-    min_length_px: float = setting(
-        24.0, "shortest head-pelvis length in the image that counts; the ratio of short ones is noise [pixels]", at_least=1.0
+    min_length_share: float = setting(
+        0.05,
+        "shortest head-pelvis length that counts, as a share of the image's height; the ratio of short ones is noise",
+        at_least=0.001,
+        at_most=1.0,
     )
     max_ratio: float = setting(
         3.0, "largest factor, up or down, by which people or a known rig may change the network's own scale", at_least=1.0
     )
     gain: float = setting(
-        0.1, "share of the way that the scale moves towards what the people of a new window say", at_least=0.0, at_most=1.0
+        0.1,
+        "share of the way that the scale moves towards what the people of a new window say; the n-th window with people moves it by "
+        "1/n at least, so that at the start all count alike",
+        at_least=0.0,
+        at_most=1.0,
     )
     max_step: float = setting(
         0.2, "largest change of the scale from one window to the next, as a fraction, that shared cameras may cause", at_least=0.0
@@ -51,6 +58,8 @@ ALARM = 0.1
 """How far people may differ from a known scale (filtered, as a fraction) before that is an alarm."""
 TIGHT = 0.05
 """Baseline of known cameras, as a share of the distance to what they see, below which they do not tell the scale."""
+LOOSE = 1.25
+"""How many times as large it must be to tell the scale again: a rig at the limit would go to and fro between two scales."""
 ROUNDS = 4
 """In which a person's own depth factor is solved; each leaves about a tenth of the error of the one before."""
 
@@ -65,8 +74,9 @@ def head_pelvis_ratio(cameras: Cameras, people: People, config: ScaleConfig) -> 
     """
     detected = np.linalg.norm(people.head_pixel - people.pelvis_pixel, axis=-1)
     projected = _projected(cameras, people, np.ones(len(people)))
+    shortest = config.min_length_share * cameras.size[people.frame, 1]
     with np.errstate(invalid="ignore"):
-        valid = (projected >= config.min_length_px) & (detected >= config.min_length_px)
+        valid = (projected >= shortest) & (detected >= shortest)
     valid &= inside(people.pelvis_pixel, cameras.size[people.frame])
     if not valid.any():
         return math.nan
@@ -85,7 +95,15 @@ def _projected(cameras: Cameras, people: People, factor: Float[np.ndarray, "P"])
     return np.asarray(np.linalg.norm(pixels[:, 0] - pixels[:, 1], axis=-1))
 
 
-def is_tight(centres: Float[np.ndarray, "N 3"], people: People, statics: Statics, ratio: float, config: ScaleConfig) -> bool:
+def is_tight(
+    centres: Float[np.ndarray, "N 3"],
+    people: People,
+    statics: Statics,
+    ratio: float,
+    config: ScaleConfig,
+    *,
+    before: bool = False,
+) -> bool:
     """Whether known cameras stand too close together, for the distance at which they look, to tell the scale instead of people.
 
     Then the errors of the network's camera poses are as large as the baseline, which is here twice the rms distance of the centres from
@@ -98,20 +116,23 @@ def is_tight(centres: Float[np.ndarray, "N 3"], people: People, statics: Statics
         statics: of the window.
         ratio: r of the window, which makes the distances metric; without it (NaN) the network's unit is taken for a metre.
         config: how far to believe r, and whether people may change the scale.
+        before: whether they did in the window before; then they have to be `LOOSE` for it to end.
     """
     seen = people.head if len(people) else statics.points[statics.weight > 0.0]
     if not config.adjust or not len(seen):
         return False
     baseline = 2.0 * np.sqrt(((centres - centres.mean(axis=0)) ** 2).sum(axis=-1).mean())
     metres = min(max(ratio, 1.0 / config.max_ratio), config.max_ratio) if math.isfinite(ratio) else 1.0
-    return bool(baseline < TIGHT * metres * np.median(np.linalg.norm(seen, axis=-1)))
+    limit = TIGHT * LOOSE if before else TIGHT
+    return bool(baseline < limit * metres * np.median(np.linalg.norm(seen, axis=-1)))
 
 
 class ScaleFilter:
     """Metres per unit of the network, from window to window.
 
     Cameras that two windows share tell exactly how their units relate but drift over time; people tell the absolute scale but
-    with noise. So the shared cameras carry the scale along and the people correct it slowly, both in the logarithm.
+    with noise. So the shared cameras carry the scale along and the people correct it slowly, both in the logarithm; at the start the
+    people's is the mean over all windows, so that one bad first window does not last.
     """
 
     def __init__(self, config: ScaleConfig) -> None:
@@ -121,7 +142,7 @@ class ScaleFilter:
     def reset(self) -> None:
         """Forget; the network's own unit is believed to be the metre until somebody measures it."""
         self._log = 0.0
-        self._measured = False
+        self._measured = 0  # windows with people
         self._watched = math.nan  # log of people's over the known scale, filtered
 
     def update(self, ratio: float, carried: float, *, rig: bool) -> float:
@@ -129,7 +150,8 @@ class ScaleFilter:
 
         Args:
             ratio: r of the window; NaN where nobody measured it.
-            carried: the scale that shared or known cameras ask for; NaN where they do not.
+            carried: the scale that shared or known cameras ask for; NaN where they do not. Where shared ones ask for more than
+                `max_ratio` at once, up or down, they are not believed.
             rig: whether `carried` comes from known cameras: then it is the scale, and people are only a monitor. Beyond
                 `max_ratio` it is not believed at all: a network whose unit is about a metre has then not seen the rig.
         """
@@ -139,14 +161,19 @@ class ScaleFilter:
             self._watch(ratio)
             return math.exp(self._log)
         self._watched = math.nan
-        if math.isfinite(carried) and not rig:
+        if math.isfinite(carried) and not rig and abs(math.log(carried) - self._log) <= limit:
             most = math.log1p(config.max_step)
             self._log += min(max(math.log(carried) - self._log, -most), most)
         if math.isfinite(ratio) and config.adjust:
-            gain = config.gain if self._measured else 1.0
+            self._measured += 1
+            gain = max(config.gain, 1.0 / self._measured)
             self._log += gain * (min(max(math.log(ratio), -limit), limit) - self._log)
-            self._measured = True
         self._log = min(max(self._log, -limit), limit)
+        return math.exp(self._log)
+
+    @property
+    def value(self) -> float:
+        """The scale of the last window."""
         return math.exp(self._log)
 
     @property

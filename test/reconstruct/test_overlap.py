@@ -9,7 +9,8 @@ from chromm_ros.geometry.rotation import matrix_from_rotvec
 from chromm_ros.geometry.sim3 import Similarity, fit_poses
 from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.overlap import Statics
-from chromm_ros.reconstruct.stitch import StitchConfig, Stitcher, Tie
+from chromm_ros.reconstruct.stitch import StitchConfig, Stitcher
+from chromm_ros.reconstruct.tie import Tie
 from chromm_ros.records import Prediction
 from chromm_ros.synthetic.oracle import World
 

@@ -48,10 +48,10 @@ def test_nobody_and_nothing_leave_the_scale_alone() -> None:
     assert [scale.update(math.nan, math.nan, rig=False) for _ in range(3)] == [1.0] * 3
 
 
-def test_the_first_measurement_counts_in_full_and_later_ones_slowly() -> None:
+def test_the_first_measurements_count_alike_and_later_ones_slowly() -> None:
     scale = ScaleFilter(CONFIG)
     assert scale.update(2.0, math.nan, rig=False) == pytest.approx(2.0)
-    assert scale.update(1.0, math.nan, rig=False) == pytest.approx(2.0**0.9)
+    assert scale.update(1.0, math.nan, rig=False) == pytest.approx(2.0**0.5), "at the start all count alike"
     for _ in range(200):
         value = scale.update(1.0, math.nan, rig=False)
     assert value == pytest.approx(1.0, abs=1e-6)

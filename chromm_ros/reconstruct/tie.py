@@ -1,0 +1,101 @@
+"""What ties a window to the world: cameras, and points, that are known in both, and whether that can be meant."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from chromm_ros.geometry.rotation import geodesic_angle
+from chromm_ros.geometry.sim3 import Similarity, fit_poses
+from chromm_ros.reconstruct.overlap import Overlap
+
+KINDS = ("rig", "shared", "static")
+MOVED, MOVED_DEG = 0.1, 5.0
+"""What a fit may leave of distances, as a share of the scene's size, and of directions, before cameras did not stand."""
+ASTRAY, ASTRAY_DEG = 0.5, 30.0
+"""What a fit may leave at most where images that both windows have take part: a share of the scene's size, and the mean angle."""
+ASTRAY_ELSE = 10.0
+"""Sizes of the scene that it may leave where none do: known poses may err, and cameras that are taken to stand may have moved."""
+SMALLEST_M = 1.0
+"""Least size of a scene."""
+
+
+@dataclass(frozen=True)
+class Tie:
+    """N cameras that are known in both worlds."""
+
+    kind: str
+    """`rig`, `shared`, `static` or `none`."""
+    window_from_cam: Float[np.ndarray, "N 4 4"]
+    """In the window's world, the network's unit."""
+    world_from_cam: Float[np.ndarray, "N 4 4"]
+    """In the node's world, metres."""
+    known: Bool[np.ndarray, "N"]
+    """Which of them are known from outside."""
+    told: float = math.nan
+    """Metres per unit that the known ones ask for; NaN where they are too few or too close together."""
+    carried: float = math.nan
+    """Metres per unit that what the window before had too asks for; NaN where neither points nor centres tell."""
+    seen: float = math.nan
+    """The same by the distances of points alone (median), whether they fit together or not; NaN where there are none."""
+    overlap: Overlap | None = None
+    """Points that both windows see, where they tell."""
+    shared: bool = False
+    """Whether images that both windows have take part."""
+    size_m: float = SMALLEST_M
+    """Of the scene: how far the cameras are spread and how far they look."""
+    contradicted: bool = False
+    """Whether cameras that are taken to stand see something else, or are not where they were to one another."""
+
+    @property
+    def scale(self) -> float:
+        """Metres per unit, by known poses first."""
+        return self.told if math.isfinite(self.told) else self.carried
+
+    def fit(self, scale: float) -> Similarity:
+        """From the window's to the node's world, with metres per unit given."""
+        if self.overlap is not None:
+            return self.overlap.fit(scale)
+        return fit_poses(self.window_from_cam, self.world_from_cam, scale=scale)
+
+    def left(self, scale: float) -> tuple[float, float]:
+        """Root mean square distance in metres and mean angle in degrees that the fit leaves between the cameras of both worlds."""
+        if not len(self.known):
+            return 0.0, 0.0
+        placed = self.fit(scale).apply_to_poses(self.window_from_cam)
+        distance = np.sqrt(((placed[:, :3, 3] - self.world_from_cam[:, :3, 3]) ** 2).sum(axis=-1).mean())
+        return float(distance), float(np.degrees(geodesic_angle(placed[:, :3, :3], self.world_from_cam[:, :3, :3]).mean()))
+
+    def absurd(self, scale: float, most: float) -> bool:
+        """Whether the window cannot be meant: its unit is another one, or its cameras or points lie where no noise puts them.
+
+        Args:
+            scale: metres per unit in the window before.
+            most: largest factor, up or down, by which the unit may change from window to window.
+        """
+        if self.kind not in KINDS or self.known.all():
+            return False
+        units = [unit for unit in (self.carried, self.seen) if math.isfinite(unit)]
+        if any(abs(math.log(unit / scale)) > math.log(most) for unit in units):
+            return True
+        distance, angle = self.left(scale)
+        if self.shared:
+            return not (distance <= ASTRAY * self.size_m and angle <= ASTRAY_DEG)
+        return not distance <= ASTRAY_ELSE * self.size_m
+
+    def health(self, scale: float) -> dict[str, float]:
+        """What kind of tie it is, how many cameras and points take part, and what the fit leaves between the two worlds.
+
+        `stitch_points_error` is how far apart the two windows see points, as a share of their distance (median).
+        """
+        distance, angle = self.left(scale)
+        return {
+            **{f"tie_{kind}": float(self.kind == kind) for kind in KINDS},
+            "static_contradicted": float(self.contradicted),
+            "stitch_cameras": 0.0 if self.kind == "none" else float(len(self.known)),
+            "stitch_residual_m": distance,
+            "stitch_residual_deg": angle,
+            "stitch_points": float(self.overlap.count) if self.overlap is not None else 0.0,
+            "stitch_points_error": self.overlap.error if self.overlap is not None else 0.0,
+        }

@@ -13,6 +13,10 @@ DEPTH_GAIN = 0.3
 """Share of the way that a track's depth moves with a new sight: pixels are sure, depths are not, and two tracks must not live on one
 person, one on the near sights and one on the far ones."""
 
+TOKEN_GAIN = 0.3
+"""Share of the way that a track's token moves with a new sight: one image in which somebody has another's token does not hand the track
+over."""
+
 
 @dataclass(frozen=True)
 class Sights:
@@ -57,7 +61,7 @@ class CameraTracks:
     number: Int[np.ndarray, "N"]
     """Name of the track."""
     token: Float[np.ndarray, "N D"]
-    """When last seen."""
+    """Smoothed over the images in which seen."""
     joints: Float[np.ndarray, "N M 3"]
     """When last seen, the depth smoothed, in the node's world, metres."""
     last_ns: Int[np.ndarray, "N"]
@@ -113,7 +117,8 @@ class CameraTracks:
         joints, toward = sights.joints[which], sights.away()[0][which]
         held = ((self.joints[place] - joints).mean(axis=1) * toward).sum(axis=-1)  # the old depth beside the new one
         self.joints[place] = joints + ((1.0 - DEPTH_GAIN) * held[:, None] * toward)[:, None]
-        self.token[place], self.last_ns[place] = sights.token[which], sights.stamp_ns
+        self.token[place] += TOKEN_GAIN * (sights.token[which] - self.token[place])
+        self.last_ns[place] = sights.stamp_ns
 
     def forget(self, since_ns: int, oldest_ns: int) -> None:
         """Drop tracks last seen before one stamp, and images before another."""

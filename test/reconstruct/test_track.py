@@ -52,11 +52,27 @@ def test_who_moves_farther_than_anybody_can_is_somebody_else() -> None:
     assert by_step(Tracker(TrackingConfig()).update(cameras, people, joints))[1].tolist() == [3, 1, 2]
 
 
-def test_who_looks_quite_different_is_somebody_else() -> None:
+@pytest.mark.parametrize(("moved_m", "weight", "expected"), [(0.0, 0.0, 3), (0.6, 5.0, 3), (0.0, 5.0, 0)])
+def test_who_looks_quite_different_is_somebody_else_unless_in_the_same_place(
+    moved_m: float, weight: float, expected: int
+) -> None:
     cameras, people, joints = sights(steps=2)
     token = people.token.copy()
     token[3] += 100.0
-    assert by_step(Tracker(TrackingConfig()).update(cameras, replace(people, token=token), joints))[1].tolist() == [3, 1, 2]
+    ray = joints[3, 15] - cameras.world_from_cam[1, :3, 3]
+    across = np.cross(ray, [0.0, 0.0, 1.0])
+    joints[3] += moved_m * across / np.linalg.norm(across)
+    tracker = Tracker(TrackingConfig(displacement_weight=weight))
+    assert by_step(tracker.update(cameras, replace(people, token=token), joints))[1].tolist() == [expected, 1, 2]
+
+
+def test_tokens_swapped_in_one_image_of_five_hand_no_track_over() -> None:
+    cameras, people, joints = sights(steps=20)
+    token = people.token.copy()
+    for first in range(6, 60, 15):
+        token[[first, first + 1]] = token[[first + 1, first]]
+    numbers = by_step(Tracker(TrackingConfig()).update(cameras, replace(people, token=token), joints))
+    np.testing.assert_array_equal(numbers, np.broadcast_to([0, 1, 2], numbers.shape))
 
 
 def test_an_image_that_comes_again_keeps_its_numbers_whatever_looks_and_places_say() -> None:

@@ -8,7 +8,7 @@ squares, each step in closed form: Umeyama 1991).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -35,6 +35,8 @@ FEWEST = 24
 """Points below which poses are believed alone."""
 WORST = 0.1
 """Error relative to distance (median) beyond which the two windows do not see the same scene."""
+CHANGED = 0.1
+"""Change of a point's distance from its camera (logarithm, relative to all others) that is no noise."""
 FLAT = 1e-3
 """Smallest spread across the main direction of points that fixes a rotation, as a share of the spread along it."""
 
@@ -77,10 +79,12 @@ class Overlap:
     """Points and cameras that take part."""
     error: float
     """Error relative to distance that the fit leaves (median)."""
-    unit: float
-    """Metres per unit by the points' distances from their cameras alone (median)."""
     flat: bool
     """Whether the points lie on one line, so that they fix no rotation."""
+    unit: float = 1.0
+    """Metres per unit by the points' distances from their cameras alone (median)."""
+    changed: float = 0.0
+    """Share of the points whose distance is another one by more than `CHANGED`."""
 
     @property
     def tells(self) -> bool:
@@ -155,17 +159,20 @@ class OverlapMemory:
         chosen = (pair > 0.0) & (distance > 1e-6)
         if int(chosen.sum()) < FEWEST:
             return None
-        scale = float(np.median(distance[chosen] / _length(points[chosen])))
+        units = distance[chosen] / _length(points[chosen])
+        unit = float(np.median(units))
+        changed = float((np.abs(np.log(units / unit)) > CHANGED).mean())
         each = chosen.sum(axis=1)
         far = np.where(chosen, distance, 0.0).sum(axis=1) / np.maximum(each, 1)
         seen, poses = each > 0, cameras.world_from_cam[new]
-        return _huber(
+        fit = _huber(
             np.concatenate([se3.apply(poses, points)[chosen], poses[seen, :3, 3]]),
             np.concatenate([self._points[old][chosen], self._centres[old][seen]]),
             np.concatenate([distance[chosen], far[seen]]),
             np.concatenate([pair[chosen], CENTRE * np.where(chosen, pair, 0.0).sum(axis=1)[seen]]),
-            _at_scale(start, scale, poses[:, :3, 3]),
+            _at_scale(start, unit, poses[:, :3, 3]),
         )
+        return replace(fit, unit=unit, changed=changed)
 
 
 def _length(points: Float[np.ndarray, "*B 3"]) -> Float[np.ndarray, "*B"]:
@@ -198,4 +205,4 @@ def _huber(
     total = weight.sum()
     away = target - weight @ target / total
     spread = np.linalg.eigvalsh((away * weight[:, None]).T @ away)
-    return Overlap(fit, weight @ source / total, len(weight), error, float(start.scale), not spread[1] > FLAT * spread[2])
+    return Overlap(fit, weight @ source / total, len(weight), error, not spread[1] > FLAT * spread[2])

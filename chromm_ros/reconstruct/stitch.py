@@ -32,7 +32,7 @@ from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.fixed import FixedCameras
 from chromm_ros.reconstruct.level import world_from_first
 from chromm_ros.reconstruct.overlap import Overlap, OverlapMemory, Statics
-from chromm_ros.reconstruct.tie import MOVED, MOVED_DEG, SMALLEST_M, Tie
+from chromm_ros.reconstruct.tie import CHANGED, MOVED, MOVED_DEG, SMALLEST_M, Tie
 from chromm_ros.settings import Settings, setting
 
 Up = Callable[[], Float[np.ndarray, "3"] | None]
@@ -246,7 +246,8 @@ def _doubted(tie: Tie, seen: Overlap | None) -> Tie:
     """A static tie, without what it says of the unit where it is contradicted."""
     free = float(fit_poses(tie.window_from_cam, tie.world_from_cam).scale)
     distance, angle = tie.left(tie.carried if math.isfinite(tie.carried) else free)
-    other = seen is not None and not seen.tells and not seen.flat
-    if not other and distance <= MOVED * tie.size_m and angle <= MOVED_DEG:
+    changed = seen.changed if seen is not None else 0.0
+    tie = replace(tie, changed=changed)
+    if changed <= CHANGED and distance <= MOVED * tie.size_m and angle <= MOVED_DEG:
         return tie
     return replace(tie, contradicted=True, carried=math.nan, seen=math.nan, overlap=None)

@@ -13,6 +13,9 @@ from chromm_ros.reconstruct.overlap import Overlap
 KINDS = ("rig", "shared", "static")
 MOVED, MOVED_DEG = 0.1, 5.0
 """What a fit may leave of distances, as a share of the scene's size, and of directions, before cameras did not stand."""
+CHANGED = 0.05
+"""Share of points at other distances from which cameras did not stand: none are where they stand, with twice the usual noise too; a
+tenth or more after they drove a metre and a half in a room of seven (planted)."""
 ASTRAY, ASTRAY_DEG = 0.5, 30.0
 """What a fit may leave at most where images that both windows have take part: a share of the scene's size, and the mean angle."""
 ASTRAY_ELSE = 10.0
@@ -45,6 +48,8 @@ class Tie:
     """Whether images that both windows have take part."""
     size_m: float = SMALLEST_M
     """Of the scene: how far the cameras are spread and how far they look."""
+    changed: float = 0.0
+    """Share of points that lie at other distances than where the cameras are taken to stand; 0 where these are not."""
     contradicted: bool = False
     """Whether cameras that are taken to stand see something else, or are not where they were to one another."""
 
@@ -93,6 +98,7 @@ class Tie:
         return {
             **{f"tie_{kind}": float(self.kind == kind) for kind in KINDS},
             "static_contradicted": float(self.contradicted),
+            "static_changed": self.changed,
             "stitch_cameras": 0.0 if self.kind == "none" else float(len(self.known)),
             "stitch_residual_m": distance,
             "stitch_residual_deg": angle,

@@ -237,6 +237,7 @@ def test_health_names_its_units() -> None:
         "tie_shared",
         "tie_static",
         "static_contradicted",
+        "static_changed",
         "window_refused",
         "frames_refused",
         "sights_refused",

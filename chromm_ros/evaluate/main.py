@@ -54,8 +54,8 @@ def _takes(arguments: argparse.Namespace) -> None:
             told = Told(*TOLD[known])
             tally = on_takes(pipeline, iter(clips), told)
             rows.append({"clothes": clothes, "known": told.text, **tally.row()})
-            print(f"{clothes}, {told.text}: done", file=sys.stderr)
-    print(
+            sys.stderr.write(f"{clothes}, {told.text}: done\n")
+    sys.stdout.write(
         _table(
             rows,
             f"{arguments.count} held-out takes, {arguments.views} views, {arguments.steps} steps, {pipeline.predictor.weights}",

@@ -111,7 +111,7 @@ def judge(pipeline: Pipeline, clip: Clip, told: Told, tally: Tally, index: int =
     return result
 
 
-def _frame_of(clip: Clip, prediction: Prediction) -> tuple[Int[np.ndarray, "P"], Int[np.ndarray, "P"]]:
+def _frame_of(prediction: Prediction) -> tuple[Int[np.ndarray, "P"], Int[np.ndarray, "P"]]:
     """Step and view of each of the prediction's people."""
     frame = np.asarray(prediction.person_frame.cpu())
     return np.asarray(prediction.step.cpu())[frame], np.asarray(prediction.view.cpu())[frame]
@@ -119,7 +119,7 @@ def _frame_of(clip: Clip, prediction: Prediction) -> tuple[Int[np.ndarray, "P"],
 
 def _matched(clip: Clip, prediction: Prediction, tally: Tally) -> Int[np.ndarray, "P"]:
     """Index (in its moment) of the true person that each found head is; -1 for nobody. Counts what was found, missed and false."""
-    step, view = _frame_of(clip, prediction)
+    step, view = _frame_of(prediction)
     pixel = np.asarray(prediction.head_pixel.cpu(), np.float64)
     who = np.full(len(pixel), -1)
     for t, moment in enumerate(clip):
@@ -141,7 +141,7 @@ def _matched(clip: Clip, prediction: Prediction, tally: Tally) -> Int[np.ndarray
 
 def _sights(pipeline: Pipeline, clip: Clip, prediction: Prediction, who: Int[np.ndarray, "P"], tally: Tally) -> None:
     """Single sights of people who had to be found: depth of the head, orientation of the root, pose."""
-    step, view = _frame_of(clip, prediction)
+    step, view = _frame_of(prediction)
     rotations = np.asarray(prediction.rotations.float().cpu(), np.float64)
     arrays = (
         np.asarray(value.float().cpu(), np.float32) for value in (prediction.rotations, prediction.betas, prediction.expression)
@@ -175,7 +175,7 @@ def _depth(clip: Clip, prediction: Prediction, tally: Tally) -> None:
 
 def _fused(clip: Clip, prediction: Prediction, result: Reconstruction, who: Int[np.ndarray, "P"], tally: Tally) -> None:
     """Association of the sights, and the fused people in the world, laid on the truth by the cameras (rotations first, no scale)."""
-    step, view = _frame_of(clip, prediction)
+    step, view = _frame_of(prediction)
     ids = np.array([clip[t].ids[k] if k >= 0 else -1 for t, k in zip(step, who, strict=True)], dtype=np.int64)
     tally.pairs += association(step, view, result.sight_ids, ids)
     true_cameras = np.stack([moment.world_from_cam for moment in clip])

@@ -88,3 +88,21 @@ def test_a_rig_that_drives_off_slowly_is_followed_unless_its_cameras_are_said_to
     seen = looks(Starting(views=2, people=1), 26)
     (followed, free), (lost, _) = drift(seen), drift(seen, freeze_after=10)
     assert free == 0 and followed < 1e-3 < lost
+
+
+def test_places_of_cameras_follow_where_people_correct_the_scale_late() -> None:
+    """Nobody is there until all cameras are held at places seen in a wrong unit."""
+    world, unit, steps, empty = World(views=3, people=2), 0.8, 2, 4
+    chain = Reconstructor(body(), ReconstructConfig(stitch=StitchConfig(freeze_after=3)))
+    gauge, sizes, held = Similarity(np.array(unit), np.eye(3), np.zeros(3)), [], []
+    for index in range(24):
+        hidden = (
+            frozenset((k, v, p) for k in (index, index + 1) for v in range(3) for p in range(2)) if index < empty else frozenset()
+        )
+        result = chain.update(*world.window(index, first=index, steps=steps, gauge=gauge, unseen=hidden))
+        centres, true = result.world_from_cam[-1, :, :3, 3], world.cameras(index + steps - 1)[:, :3, 3]
+        sizes.append(np.linalg.norm(centres[0] - centres[1]) / np.linalg.norm(true[0] - true[1]))
+        held.append(result.health["cameras_fixed"])
+    assert held[empty - 1 :] == [3.0] * 21, "held all the time"
+    assert abs(sizes[empty - 1] - unit) < 1e-3 and abs(sizes[-1] - 1.0) < 0.03
+    assert abs(result.metric_scale * unit - 1.0) < 0.03

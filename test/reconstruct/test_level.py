@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from chromm_ros.geometry import se3
 from chromm_ros.geometry.rotation import geodesic_angle, matrix_from_rotvec
 from chromm_ros.geometry.sim3 import Similarity
 from chromm_ros.reconstruct.cameras import Cameras
-from chromm_ros.reconstruct.level import by_floor, by_people, upward, world_from_first
+from chromm_ros.reconstruct.level import TILT, by_floor, by_people, upward, world_from_first
 from chromm_ros.reconstruct.overlap import Statics
 from chromm_ros.reconstruct.people import People
 from chromm_ros.reconstruct.reconstructor import ReconstructConfig, Reconstructor
@@ -66,6 +67,31 @@ def test_nothing_tells_nothing() -> None:
     assert upward(cameras, nobody(people), empty, 1.0) is None
     none = Cameras.read(*World(views=1).window(missing=frozenset((k, 0) for k in range(4))))
     assert upward(none, nobody(people), Statics(np.zeros((0, 4, 3)), np.zeros((0, 4))), 1.0) is None
+
+
+@pytest.mark.parametrize(("told", "most"), [("people", 20.0), ("camera", 30.0)])
+def test_a_slope_is_a_floor_only_as_long_as_it_lies_about_across_what_is_told(told: str, most: float) -> None:
+    """A ramp is not the floor: people bound its slope more narrowly than a camera that is only taken to stand level."""
+    cameras, people, statics = sights(World(people=4))
+    people = people if told == "people" else nobody(people)
+    guess = by_people(cameras, people) if told == "people" else -cameras.world_from_cam[0, :3, 1]
+    assert guess is not None
+    side = np.cross(guess, np.eye(3)[np.abs(guess).argmin()])
+    flat = np.random.default_rng(0).uniform(-3.0, 3.0, statics.points.shape)
+    for angle in (most - 2.0, most + 2.0):
+        normal = matrix_from_rotvec(np.radians(angle) * side / np.linalg.norm(side)) @ guess
+        plane = flat - (flat @ normal)[..., None] * normal
+        sloped = replace(
+            statics,
+            points=se3.apply(se3.inverse(cameras.world_from_cam), plane),
+            weight=np.ones_like(statics.weight),
+        )
+        up = upward(cameras, people, sloped, 1.0)
+        if angle < most:
+            assert degrees(up, normal) < 0.1
+        else:
+            assert (up is None) if told == "camera" else degrees(up, guess) < 1e-3
+    assert TILT["people"] == pytest.approx(np.cos(np.radians(20.0))) and TILT["camera"] == pytest.approx(np.cos(np.radians(30.0)))
 
 
 @pytest.mark.parametrize("kind", ["wall", "ball", "line", "one point"])

@@ -8,8 +8,8 @@ import pytest
 from chromm_ros.geometry.rotation import matrix_from_rotvec
 from chromm_ros.geometry.sim3 import Similarity, fit_poses
 from chromm_ros.reconstruct.cameras import Cameras
-from chromm_ros.reconstruct.overlap import Statics
-from chromm_ros.reconstruct.stitch import StitchConfig, Stitcher
+from chromm_ros.reconstruct.overlap import OverlapMemory, Statics
+from chromm_ros.reconstruct.stitch import StitchConfig, Stitcher, image_keys
 from chromm_ros.reconstruct.tie import Tie
 from chromm_ros.records import Prediction
 from chromm_ros.synthetic.oracle import World
@@ -108,3 +108,19 @@ def test_no_points_are_asked_for_and_none_are_kept() -> None:
     assert Statics.read(prediction, cameras, 0).points.shape == (16, 0, 3)
     assert Statics.read(prediction, cameras, 10**9).points.shape == (16, 12 * 16, 3)
     assert 0 < Statics.read(prediction, cameras, 20).points.shape[1] <= 24
+
+
+@pytest.mark.parametrize(("width", "tells"), [(0.0, False), (0.02, False), (0.6, True)])
+def test_points_on_one_line_do_not_tell_since_the_turn_about_it_is_free(width: float, tells: bool) -> None:
+    """A camera on the line of 6 m that it sees, as one that looks along a rope; three hundredths as wide it would do."""
+    window, prediction = World(views=1).window(steps=1)
+    cameras = Cameras.read(window, prediction)
+    rng = np.random.default_rng(0)
+    points = np.stack([*rng.uniform(-width / 2.0, width / 2.0, (2, 64)), np.linspace(2.0, 8.0, 64)], axis=-1)[None]
+    statics, memory, keys = Statics(points, np.ones((1, 64))), OverlapMemory(), image_keys(cameras)
+    memory.keep(keys, cameras, statics)
+    seen = memory.join(keys, cameras, statics, Similarity.identity())
+    assert seen is not None and seen.error < 1e-9 and seen.tells == tells
+    stitcher = Stitcher(StitchConfig())
+    stitcher.place(cameras, stitcher.tie(cameras, statics), 1.0, statics)
+    assert (stitcher.tie(cameras, statics).overlap is not None) == tells, "else poses alone tie the window"

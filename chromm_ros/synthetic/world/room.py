@@ -61,7 +61,7 @@ class Room:
             if all(np.hypot(at[0] - x, at[1] - y) > radius + r + 0.1 for x, y, r in taken):
                 taken.append((*at, radius))
                 boxes += parts
-        door = (float(rng.uniform(-0.3, 0.3) * size[0]), 1.1) if rng.random() < 0.5 else None
+        door = (float(rng.uniform(-0.3, 0.3) * size[0]), 1.6) if rng.random() < 0.5 else None
         return cls((float(size[0]), float(size[1]), float(size[2])), tuple(boxes), door)
 
     @cached_property
@@ -75,7 +75,8 @@ class Room:
         """Distance from places on the floor to the nearest furniture or wall, metres; negative within. The doorway is open."""
         x, y = places[..., 0], places[..., 1]
         across, along = self.size[0] / 2.0, self.size[1] / 2.0
-        walls = np.minimum(np.minimum(across - np.abs(x), along + y), self._north(x, y))
+        beside = np.where(y <= along, across - np.abs(x), np.inf)
+        walls = np.minimum(np.minimum(beside, along + y), self._north(x, y))
         if not self.boxes:
             return np.asarray(walls)
         middle, half, turn = self._footprints
@@ -89,10 +90,13 @@ class Room:
         if self.door is None:
             return along - y
         beside = np.abs(x - self.door[0]) - self.door[1] / 2.0
-        post = np.hypot(np.maximum(beside, 0.0), along - y)
         inside = np.where(beside < 0.0, np.hypot(beside, along - y), along - y)
-        corridor = np.minimum(y - along, along + CORRIDOR - y)
-        return np.where(y <= along, inside, np.where(beside < 0.0, np.minimum(-beside, 1.0), np.minimum(corridor, post)))
+        beyond = np.minimum(np.where(beside < 0.0, np.hypot(beside, y - along), y - along), along + CORRIDOR - y)
+        return np.where(y <= along, inside, beyond)
+
+    def inside(self, places: Float[np.ndarray, "*B 2"]) -> Bool[np.ndarray, "*B"]:
+        """Whether places are between the walls."""
+        return np.asarray((np.abs(places) < np.array(self.size[:2]) / 2.0).all(axis=-1))
 
     def behind(self, places: Float[np.ndarray, "*B 2"]) -> Bool[np.ndarray, "*B"]:
         """Whether somebody is in the corridor, out of everybody's sight."""
@@ -105,6 +109,7 @@ class Room:
         """Floor, ceiling, walls, corridor and furniture; rows of materials as `decorated` makes them."""
         wide, deep, high = (s / 2.0 for s in self.size)
         top = self.size[2]
+        slab: list[tuple[tuple[float, float, float], tuple[float, float, float], int]]
         slab = [((0, 0, -0.05), (2 * wide, 2 * deep, 0.1), _FLOOR), ((0, 0, top + 0.05), (2 * wide, 2 * deep, 0.1), _CEILING)]
         slab += [((s * (wide + 0.05), 0, high), (0.1, 2 * deep, top), _WALL + k) for k, s in enumerate((-1, 1))]
         slab += [((0, -deep - 0.05, high), (2 * wide, 0.1, top), _WALL + 2)]
@@ -118,6 +123,7 @@ class Room:
                 (((right + wide) / 2, deep + 0.05, high), (wide - right, 0.1, top), _WALL + 3),
                 ((at, deep + 0.05, (top + lintel) / 2), (width, 0.1, top - lintel), _WALL + 3),
                 ((at, deep + CORRIDOR + 0.1, 1.2), (12.0, 0.1, 2.5), _WALL),
+                *(((at + s * 6.0, deep + CORRIDOR / 2 + 0.1, 1.2), (0.1, CORRIDOR, 2.5), _WALL) for s in (-1, 1)),
                 ((at, deep + CORRIDOR / 2, -0.05), (12.0, CORRIDOR + 0.2, 0.1), _FLOOR),
                 ((at, deep + CORRIDOR / 2 + 0.1, 2.5), (12.0, CORRIDOR + 0.2, 0.1), _CEILING),
             ]
@@ -125,7 +131,7 @@ class Room:
         return meshes + [_box(np.array(b.middle), np.array(b.size), b.turn, _THINGS + b.thing) for b in self.boxes]
 
 
-CORRIDOR = 1.6
+CORRIDOR = 2.6
 """Depth of the corridor behind a door, metres."""
 
 
@@ -225,7 +231,7 @@ def lit(size: tuple[float, float, float], rng: np.random.Generator) -> Lights:
     lamps = int(rng.integers(1, 4))
     places = np.concatenate([
         np.concatenate([rng.uniform(-0.4, 0.4, (lamps, 2)) * size[:2], np.full((lamps, 1), size[2] - 0.2), np.ones((lamps, 1))], 1),
-        [[*_unit(rng.normal(size=3) + [0.0, 0.0, 1.0]), 0.0]],
+        [[*_unit(rng.normal(size=3) + np.array([0.0, 0.0, 1.0])), 0.0]],
     ])  # fmt: skip  # lamps, then a window
     warm = 1.0 + rng.uniform(-0.1, 0.1, (lamps + 1, 3))
     strength = np.concatenate([rng.uniform(0.3, 0.9, lamps) / lamps**0.5, [rng.uniform(0.0, 0.4)]])

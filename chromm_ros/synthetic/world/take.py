@@ -3,11 +3,10 @@
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Float64
 
 from chromm_ros.body.skeleton import HEAD
 from chromm_ros.geometry import se3
-from chromm_ros.geometry.rotation import rotvec_from_matrix
 from chromm_ros.records import BodyParams
 from chromm_ros.settings import Settings, setting
 from chromm_ros.synthetic import held_out
@@ -21,6 +20,7 @@ from chromm_ros.synthetic.truth import Moment
 from chromm_ros.synthetic.world.crowd import Crowd, gather
 from chromm_ros.synthetic.world.rig import KINDS, mounted
 from chromm_ros.synthetic.world.room import Room, decorated, lit
+from chromm_ros.synthetic.world.visibility import seen_shares
 
 SUITS, UNIFORMS = 0.6, 0.1
 """Shares of suits and uniforms among `mixed` clothes."""
@@ -63,7 +63,7 @@ class Take:
         count = int(rng.integers(options.people_min, max(options.people_min, options.people_max) + 1))
         betas = rng.normal(0.0, 0.8, (count, 10)).clip(-2.0, 2.0)
         rests, soles = self._at_rest(betas)
-        self.crowd: Crowd = gather(seed, room, count, self._puppet, rests, soles, betas, rng, things)
+        self.crowd: Crowd = gather(seed, room, count, rests, soles, betas, rng, things)
         self.room = replace(room, boxes=room.boxes + self.crowd.seats)
         people = len(self.crowd.walkers)
         mode = options.clothes
@@ -77,14 +77,20 @@ class Take:
         self._first = np.cumsum([len(decoration), *(len(outfit.materials) for outfit in self._outfits)])
         self._room_meshes: list[Mesh] = self.room.meshes()
         self._lights = lit(room.size, rng)
-        places = np.array([walker.pose(0.0)[1][:2] for walker in self.crowd.walkers]).reshape(-1, 2)
+        places = self.crowd.tracks[:, ::10].reshape(-1, 2)
+        places = places[room.inside(places)]
         self.rig_kind = str(rng.choice(KINDS, p=[0.6, 0.25, 0.15])) if options.rig == "mixed" else options.rig
         """One of `rig.KINDS`."""
         self._rig = mounted(self.rig_kind, options.views, self.room, places, rng)
-        middle = places.mean(axis=0) if people else np.zeros(2)
+        middle = places.mean(axis=0) if len(places) else np.zeros(2)
         away = np.linalg.norm(self._rig.at(0.0)[:, :2, 3] - middle, axis=-1)
         self.intrinsics, self.distortion = _lenses(options, away, rng)
         """Of all cameras, for the whole take."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether the cameras move."""
+        return bool(self._rig.velocity.any()) or self._rig.turn != 0.0
 
     def at(self, t: float) -> Moment:
         """What is true, and seen, after `t` seconds; ways are free of one another for `crowd.LASTS_S`."""
@@ -102,7 +108,11 @@ class Take:
         if self.options.photo:
             images = expose(images, np.random.default_rng([self.seed, 73, round(t * 1e6)]), self.options.effects)
         pixels = self._project(joints[:, [HEAD, 0]].astype(np.float64), world_from_cam)
-        visible, head_visible = self._visible(vertices, drawn, world_from_cam)
+        head = self._puppet.part == Part.HEAD
+        cam_from_world = np.ascontiguousarray(se3.inverse(world_from_cam))
+        visible, head_visible = seen_shares(
+            vertices, self._puppet.faces, head, cam_from_world, self.intrinsics, self.distortion, drawn.person
+        )
         counts = np.stack([np.bincount(view.ravel(), minlength=len(ids) + 1)[1:] for view in drawn.person])
         return Moment(
             stamp_ns=round(t * 1e9),
@@ -124,15 +134,13 @@ class Take:
 
     def _at_rest(self, betas: Float64[np.ndarray, "P 10"]) -> tuple[Float64[np.ndarray, "P 55 3"], Float64[np.ndarray, "P"]]:
         """Joints at rest, and how high the ankles are over the lowest point of the feet."""
-        vertices, joints = self._puppet.pose(
-            _params(np.broadcast_to(np.eye(3), (len(betas), 55, 3, 3)), betas, np.zeros((len(betas), 3)))
-        )
+        vertices, joints = self._puppet.pose(_params(np.zeros((len(betas), 55, 3)), betas, np.zeros((len(betas), 3))))
         return joints.astype(np.float64), joints[:, 7, 1].astype(np.float64) - vertices[..., 1].min(axis=1, initial=np.inf)
 
     def _bodies(self, t: float) -> BodyParams:
         """Everybody of the take, in the corridor or not."""
         poses = [walker.pose(t) for walker in self.crowd.walkers]
-        turns = np.array([turn for turn, _ in poses]).reshape(-1, 55, 3, 3)
+        turns = np.array([turn for turn, _ in poses]).reshape(-1, 55, 3)
         pelvis = np.array([place for _, place in poses]).reshape(-1, 3)
         roots = np.array([walker.rest[0] for walker in self.crowd.walkers]).reshape(-1, 3)
         return _params(turns, self.crowd.betas, pelvis - roots)
@@ -157,24 +165,6 @@ class Take:
         k = self.intrinsics[:, None, None]
         return np.stack([k[..., 0, 0] * xy[..., 0] + k[..., 0, 2], k[..., 1, 1] * xy[..., 1] + k[..., 1, 2]], axis=-1)
 
-    def _visible(
-        self, vertices: Float32[np.ndarray, "P N 3"], drawn: Drawn, world_from_cam: Float64[np.ndarray, "V 4 4"]
-    ) -> tuple[Float32[np.ndarray, "V P"], Float32[np.ndarray, "V P"]]:
-        """Shares of the camera's side of bodies and heads whose middle of a face is seen in the map of people."""
-        corners = vertices[:, self._puppet.faces].astype(np.float64)  # P M 3 3
-        normal = np.cross(corners[:, :, 1] - corners[:, :, 0], corners[:, :, 2] - corners[:, :, 0])
-        middle = corners.mean(axis=2)
-        toward = world_from_cam[:, None, None, :3, 3] - middle  # V P M 3
-        distance = np.linalg.norm(toward, axis=-1)
-        area = np.maximum((normal * toward).sum(-1), 0.0) / np.maximum(distance, 1e-3) ** 3
-        pixel = np.floor(np.nan_to_num(self._project(middle, world_from_cam), nan=-1.0)).astype(np.int64)
-        height, width = drawn.person.shape[1:]
-        inside = ((pixel >= 0) & (pixel < [width, height])).all(axis=-1)
-        column, row = np.clip(pixel[..., 0], 0, width - 1), np.clip(pixel[..., 1], 0, height - 1)
-        own = np.arange(1, len(vertices) + 1)[:, None]
-        seen = inside & (drawn.person[np.arange(len(world_from_cam))[:, None, None], row, column] == own)
-        return _share(area, seen), _share(area * (self._puppet.part == Part.HEAD), seen)
-
 
 def bend(xy: Float64[np.ndarray, "*B 2"], distortion: Float64[np.ndarray, "*#B 5"]) -> Float64[np.ndarray, "*B 2"]:
     """Where a `plumb_bob` lens puts normalised image points (OpenCV's model)."""
@@ -187,15 +177,11 @@ def bend(xy: Float64[np.ndarray, "*B 2"], distortion: Float64[np.ndarray, "*#B 5
     )
 
 
-def _share(area: Float64[np.ndarray, "V P M"], seen: Bool[np.ndarray, "V P M"]) -> Float32[np.ndarray, "V P"]:
-    return ((area * seen).sum(axis=-1) / np.maximum(area.sum(axis=-1), 1e-12)).astype(np.float32)
-
-
 def _params(
-    turns: Float64[np.ndarray, "P 55 3 3"], betas: Float64[np.ndarray, "P 10"], transl: Float64[np.ndarray, "P 3"]
+    turns: Float64[np.ndarray, "P 55 3"], betas: Float64[np.ndarray, "P 10"], transl: Float64[np.ndarray, "P 3"]
 ) -> BodyParams:
-    """Parameters of 55 rotations in SMPL-X's order."""
-    pose = rotvec_from_matrix(turns).astype(np.float32)
+    """Parameters from axis-angle vectors in SMPL-X's order."""
+    pose = turns.astype(np.float32)
     return BodyParams(
         global_orient=pose[:, 0], body_pose=pose[:, 1:22], jaw_pose=pose[:, 22], leye_pose=pose[:, 23], reye_pose=pose[:, 24],
         left_hand_pose=pose[:, 25:40], right_hand_pose=pose[:, 40:55], betas=betas.astype(np.float32),

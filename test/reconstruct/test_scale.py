@@ -133,3 +133,35 @@ def test_alarms_need_somebody_who_measures() -> None:
     scale = ScaleFilter(CONFIG)
     scale.update(math.nan, 1.0, rig=True)
     assert scale.watched == 1.0 and not scale.alarm
+
+
+@pytest.mark.parametrize("factor", [0.5, 6.0])
+def test_the_resolution_of_the_image_does_not_decide_who_counts(factor: float) -> None:
+    """Some of these people are long enough at VGA and some are not; the same at half of it and at 4K."""
+    cameras, people = sights()
+    lengths = np.linalg.norm(people.head_pixel - people.pelvis_pixel, axis=-1) / cameras.size[people.frame, 1]
+    pixel = people.pelvis_pixel + 1.2 * (people.pelvis_pixel - people.head_pixel) * (lengths > np.median(lengths))[:, None]
+    config = replace(CONFIG, min_length_share=float(np.median(lengths)))
+    intrinsics = cameras.intrinsics.copy()
+    intrinsics[:, :2] *= factor
+    larger = replace(cameras, size=factor * cameras.size, intrinsics=intrinsics)
+    scaled = replace(people, head_pixel=factor * people.head_pixel, pelvis_pixel=factor * pixel)
+    found = head_pelvis_ratio(cameras, replace(people, pelvis_pixel=pixel), config)
+    everybody = head_pelvis_ratio(cameras, replace(people, pelvis_pixel=pixel), CONFIG)
+    assert abs(found - everybody) > 0.01, "the gate decides here"
+    assert head_pelvis_ratio(larger, scaled, config) == pytest.approx(found)
+
+
+def test_one_bad_window_at_the_start_is_halved_by_the_next_and_gone_soon() -> None:
+    scale = ScaleFilter(CONFIG)
+    assert scale.update(2.0, math.nan, rig=False) == pytest.approx(2.0)
+    after = [scale.update(1.0, math.nan, rig=False) for _ in range(9)]
+    assert after[0] == pytest.approx(2.0**0.5) and after[-1] == pytest.approx(2.0**0.1), "the mean of all"
+    assert scale.update(1.0, math.nan, rig=False) == pytest.approx(2.0 ** (0.1 * 0.9)), "then the gain rules"
+
+
+@pytest.mark.parametrize("carried", [1e-4, 1e4, 3.1, 0.3])
+def test_a_unit_that_jumps_beyond_all_sense_is_not_carried(carried: float) -> None:
+    scale = ScaleFilter(CONFIG)
+    scale.update(1.0, math.nan, rig=False)
+    assert scale.update(math.nan, carried, rig=False) == pytest.approx(1.0)

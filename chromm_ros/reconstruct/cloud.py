@@ -73,10 +73,7 @@ def _trusted(prediction: Prediction, frame: int, config: CloudConfig) -> Int[np.
     keep = (confidence >= config.min_confidence) & (confidence <= 1.0)
     if config.edges != "keep":
         points = numpy_of(prediction.points[frame])
-        jumps = depth_jumps(points[..., 2], keep)
-        if config.edges == "depth_normal" and jumps.mean() < CROWDED:
-            jumps = depth_normal_jumps(points, keep)
-        keep &= ~jumps
+        keep &= ~(depth_jumps(points[..., 2], keep) if config.edges == "depth" else depth_normal_jumps(points, keep, CROWDED))
     if not config.keep_people:
         keep &= ~_enlarged(numpy_of(prediction.human_mask[frame]) > PERSON, *confidence.shape)
     return np.flatnonzero(keep)
@@ -110,4 +107,4 @@ def _enlarged(mask: Bool[np.ndarray, "h w"], height: int, width: int) -> Bool[np
     """A mask of patches at the resolution of the points, by the nearest patch."""
     rows = np.arange(height) * mask.shape[0] // height
     columns = np.arange(width) * mask.shape[1] // width
-    return np.asarray(mask[rows[:, None], columns[None, :]])
+    return np.asarray(mask.take(columns, axis=1).take(rows, axis=0))

@@ -132,32 +132,3 @@ def test_a_level_camera_gets_the_level_pose() -> None:
     start = world_from_first(pose, np.array([0.0, 0.0, 1.0]))
     np.testing.assert_allclose(start[2, :3], pose[2, :3], atol=1e-9)
     assert geodesic_angle(start[:3, :3], pose[:3, :3]) <= np.pi
-
-
-@pytest.mark.parametrize(
-    ("degrees_off", "tilt", "found"), [(15.0, 20.0, True), (25.0, 20.0, False), (25.0, 30.0, True), (35.0, 30.0, False)]
-)
-def test_a_ramp_is_no_floor(degrees_off: float, tilt: float, *, found: bool) -> None:
-    """Wide and flat, but farther from what is said to be up than a floor may be."""
-    rng, slope = np.random.default_rng(0), np.radians(degrees_off)
-    flat = rng.uniform(-3.0, 3.0, (400, 2))
-    points = np.stack([flat[:, 0] * np.cos(slope), flat[:, 1], flat[:, 0] * np.sin(slope)], axis=1)
-    up = by_floor(points, np.array([0.0, 0.0, 1.0]), float(np.cos(np.radians(tilt))))
-    assert (up is not None) == found
-    if found:
-        assert degrees(up, np.array([-np.sin(slope), 0.0, np.cos(slope)])) < 0.1
-
-
-def test_people_who_stand_overrule_a_ramp() -> None:
-    cameras, people, statics = sights(World(people=4))
-    standing = by_people(cameras, people)
-    assert standing is not None
-    side = np.cross(standing, [1.0, 0.0, 0.0])
-    side /= np.linalg.norm(side)
-    normal = np.cos(np.radians(25.0)) * standing + np.sin(np.radians(25.0)) * side
-    grid = np.random.default_rng(0).uniform(-3.0, 3.0, (*statics.points.shape[:2], 3))
-    plane = grid - (grid @ normal)[..., None] * normal  # in the window's world
-    back = np.swapaxes(cameras.world_from_cam[:, :3, :3], 1, 2)
-    inside = (plane - cameras.world_from_cam[:, None, :3, 3]) @ np.swapaxes(back, 1, 2)
-    ramp = replace(statics, points=inside, weight=np.ones(statics.weight.shape))
-    np.testing.assert_array_equal(upward(cameras, people, ramp, 1.0), standing)

@@ -124,18 +124,3 @@ def test_points_on_one_line_do_not_tell_since_the_turn_about_it_is_free(width: f
     stitcher = Stitcher(StitchConfig())
     stitcher.place(cameras, stitcher.tie(cameras, statics), 1.0, statics)
     assert (stitcher.tie(cameras, statics).overlap is not None) == tells, "else poses alone tie the window"
-
-
-def test_exact_points_on_one_line_leave_the_turn_to_the_poses() -> None:
-    """Both windows see the same line, so the points fit together and fix no turn about it."""
-    stitcher, world = Stitcher(StitchConfig()), World(views=1)
-    placed = []
-    for index, gauge in enumerate((None, GAUGE)):
-        window, prediction = world.window(index, first=index, gauge=gauge)
-        cameras = Cameras.read(window, replace(prediction, points=prediction.points * [0.0, 0.0, 1.0]))
-        statics = Statics.read(replace(prediction, points=prediction.points * [0.0, 0.0, 1.0]), cameras, 64)
-        found = stitcher.tie(cameras, statics)
-        placed.append(stitcher.place(cameras, found, 1.0, statics)[0].world_from_cam[0])
-    assert found.kind == "shared" and found.overlap is None
-    assert found.seen == pytest.approx(2.0), "they still tell the unit by their distances"
-    np.testing.assert_allclose(placed[1], placed[0], atol=1e-9)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float64
 
 POSTURES = 5
-_LOW = np.array([[-2.3, 0.15, -0.3, 0.1], [-0.3, 1.10, -0.2, 0.1], [-1.1, 1.05, -0.2, 0.7]])
+_LOW = np.array([[-2.0, 0.15, -0.3, 0.1], [-0.3, 1.10, -0.2, 0.1], [-1.1, 1.05, -0.2, 0.7]])
 _HIGH = np.array([[-0.4, 1.30, 0.5, 1.2], [0.2, 1.35, 0.2, 0.9], [-0.5, 1.30, 0.4, 1.5]])
 """Of arms that reach, hang, and hold something before the body: lift (to the front is negative), spread down from the T pose, roll of
 the upper arm, bend of the elbow, radians."""
@@ -26,7 +26,7 @@ class Gestures:
     @classmethod
     def drawn(cls, rng: np.random.Generator) -> "Gestures":
         """Arms reach, hang, or hold; now and then somebody bends down."""
-        doing = rng.choice(3, (POSTURES, 2), p=[0.45, 0.3, 0.25])
+        doing = rng.choice(3, (POSTURES, 2), p=[0.35, 0.4, 0.25])
         arms = rng.uniform(_LOW[doing], _HIGH[doing])
         trunk = rng.uniform([-0.05, -0.5, 0.0], [0.25, 0.5, 0.05], (POSTURES, 3))
         low = rng.random(POSTURES) < 0.25

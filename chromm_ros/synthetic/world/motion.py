@@ -148,7 +148,7 @@ class Walker:
 
     def way(self, t: Float64[np.ndarray, "*B"]) -> Float64[np.ndarray, "*B"]:
         """Metres done, or that would have been done while turning on the spot."""
-        return self.style.speed * t + self.style.phases[0] if self.steps else np.zeros_like(t)
+        return np.asarray(self.style.speed * t + self.style.phases[0] if self.steps else np.zeros_like(t))
 
     def pose(self, t: float) -> tuple[Float64[np.ndarray, "55 3"], Float64[np.ndarray, "3"]]:
         """Axis-angle of the joints (0: world from body), radians, and the place of the pelvis, metres."""

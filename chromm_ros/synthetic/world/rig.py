@@ -63,7 +63,7 @@ def mounted(kind: str, views: int, room: Room, people: Float64[np.ndarray, "P 2"
     middle = people.mean(axis=0) if len(people) else np.zeros(2)
     roll = rng.normal(0.0, 0.03, views)
     if kind == "robot":
-        base = _free(room, middle, 1.8, 0.4, rng)
+        base = _free(room, middle, 1.8, 0.6, rng)
         ahead = middle - base
         heading = float(np.arctan2(ahead[1], ahead[0]))
         side = np.arange(views) - (views - 1) / 2.0
@@ -77,9 +77,9 @@ def mounted(kind: str, views: int, room: Room, people: Float64[np.ndarray, "P 2"
     first = rng.uniform(0.0, 2.0 * np.pi)
     angle = first + (np.arange(views) + rng.uniform(-0.3, 0.3, views)) * 2.0 * np.pi / max(views, 3)
     ray = np.stack([np.cos(angle), np.sin(angle)], -1)
-    wall = np.min((half - rng.uniform(0.15, 0.5, (views, 1)) - np.sign(ray) * 0.0) / np.maximum(np.abs(ray), 1e-6), axis=-1)
+    wall = np.min((half - rng.uniform(0.15, 0.5, (views, 1))) / np.maximum(np.abs(ray), 1e-6), axis=-1)
     place = ray * (np.minimum(wall, 5.0) * rng.uniform(0.8, 1.0, views))[:, None]
-    place = np.stack([_clear(room, p, people) for p in place]) if views else place
+    place = np.stack([_clear(room, p, people, rng) for p in place])
     eye = np.concatenate([place, rng.uniform(1.0, 2.4, (views, 1))], axis=-1)
     aim = np.concatenate([middle + rng.normal(0.0, 0.35, (views, 2)), rng.uniform(0.8, 1.2, (views, 1))], axis=-1)
     base_from_cam = look_at(eye, aim, roll)
@@ -98,10 +98,13 @@ def _free(
     return np.asarray(places[int(score.argmax())])
 
 
-def _clear(room: Room, place: Float64[np.ndarray, "2"], people: Float64[np.ndarray, "P 2"]) -> Float64[np.ndarray, "2"]:
-    """The place, drawn to the middle until it is in no furniture (what is low would not matter) and no person."""
-    for share in np.linspace(1.0, 0.4, 13):
-        here = share * place
-        if room.clearance(here) > 0.08 and (not len(people) or np.linalg.norm(people - here, axis=-1).min() > 0.9):
-            return np.asarray(here)
-    return place
+def _clear(
+    room: Room, place: Float64[np.ndarray, "2"], people: Float64[np.ndarray, "P 2"], rng: np.random.Generator
+) -> Float64[np.ndarray, "2"]:
+    """The place, drawn to the middle until it is in no furniture (what is low would not matter) and on nobody's way; else any such."""
+    half = np.array(room.size[:2]) / 2.0 - 0.2
+    places = np.concatenate([np.linspace(1.0, 0.4, 13)[:, None] * place, rng.uniform(-half, half, (60, 2))])
+    free = room.clearance(places) > 0.08
+    if len(people):
+        free &= np.linalg.norm(people - places[:, None], axis=-1).min(axis=-1) > 0.9
+    return np.asarray(places[int(free.argmax())])

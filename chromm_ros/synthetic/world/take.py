@@ -95,7 +95,7 @@ class Take:
     def at(self, t: float) -> Moment:
         """What is true, and seen, after `t` seconds; ways are free of one another for `crowd.LASTS_S`."""
         world_from_cam = self._rig.at(t)
-        body = self._bodies(t)
+        body = self.bodies(t)
         present = ~self.room.behind(body.transl[:, :2].astype(np.float64))
         body = BodyParams(**{name: value[present] for name, value in vars(body).items()})
         ids = np.flatnonzero(present)
@@ -137,7 +137,7 @@ class Take:
         vertices, joints = self._puppet.pose(_params(np.zeros((len(betas), 55, 3)), betas, np.zeros((len(betas), 3))))
         return joints.astype(np.float64), joints[:, 7, 1].astype(np.float64) - vertices[..., 1].min(axis=1, initial=np.inf)
 
-    def _bodies(self, t: float) -> BodyParams:
+    def bodies(self, t: float) -> BodyParams:
         """Everybody of the take, in the corridor or not."""
         poses = [walker.pose(t) for walker in self.crowd.walkers]
         turns = np.array([turn for turn, _ in poses]).reshape(-1, 55, 3)

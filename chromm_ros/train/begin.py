@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from chromm_ros.errors import ConfigError
+from chromm_ros.model.branches import Branches
 from chromm_ros.settings import to_mapping
 from chromm_ros.synthetic import held_out
 from chromm_ros.synthetic.feed import Feed
@@ -136,9 +137,11 @@ def train(
         group.gather(None)  # all have read what the first now writes
         if group.first:
             write_about(folder, about)
+        network = stage.build(plan.start)
+        assert isinstance(network, Branches)
         run = Run(
-            task=stage,
-            network=stage.build(plan.start),
+            task=stage.at(network.config),
+            network=network,
             options=plan.options,
             folder=folder,
             clips=_clips(stage, plan, process.workers),

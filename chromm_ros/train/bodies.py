@@ -1,4 +1,4 @@
-"""Bodies of the network posed with gradients: joints and some triangles of the skin."""
+"""Bodies of the network posed with gradients: joints and some triangles of the skin; never in bfloat16, whose steps are centimetres."""
 
 from functools import lru_cache
 
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from chromm_ros.body.skeleton import HEAD
 from chromm_ros.body.smplx_body import SmplxBody
+from chromm_ros.model.scene_heads import without_autocast
 
 EVERY = 96
 """One triangle in so many is compared: 218 of the free body's, spread over it."""
@@ -37,7 +38,8 @@ def all_joints(rotations: Float[Tensor, "P 53 3 3"]) -> Float[Tensor, "P 55 3 3"
 def joints_from_head(rotations: Float[Tensor, "P 53 3 3"], betas: Float[Tensor, "P 10"]) -> Float[Tensor, "P 55 3"]:
     """Joints in the camera's axes with joint 15 as origin, metres."""
     body, zero = free_body(rotations.device), betas.new_zeros(len(betas), 10)
-    joints = body.pose_joints(all_joints(rotations.float()), betas.float(), zero, zero[:, :3])
+    with without_autocast(rotations.device):
+        joints = body.pose_joints(all_joints(rotations.float()), betas.float(), zero.float(), zero[:, :3].float())
     return joints - joints[:, HEAD : HEAD + 1]
 
 
@@ -46,11 +48,13 @@ def body_from_head(
 ) -> tuple[Float[Tensor, "P 55 3"], Float[Tensor, "P W 3 3"]]:
     """Joints, and the corners of some triangles spread over the body, in the same way."""
     (body, faces), zero = skin(rotations.device), betas.new_zeros(len(betas), 10)
-    joints, vertices = body.pose(all_joints(rotations.float()), betas.float(), zero, zero[:, :3])
+    with without_autocast(rotations.device):
+        joints, vertices = body.pose(all_joints(rotations.float()), betas.float(), zero.float(), zero[:, :3].float())
     return joints - joints[:, HEAD : HEAD + 1], vertices[:, faces] - joints[:, HEAD : HEAD + 1, None]
 
 
 def facing(corners: Float[Tensor, "P W 3 3"]) -> Bool[Tensor, "P W"]:
     """Whether triangles in the camera's frame, counter-clockwise seen from outside, show it their outside."""
     normal = torch.linalg.cross(corners[..., 1, :] - corners[..., 0, :], corners[..., 2, :] - corners[..., 0, :])
-    return (normal * corners.mean(-2)).sum(-1) < 0.0
+    away: Tensor = (normal * corners.mean(-2)).sum(-1)
+    return away < 0.0

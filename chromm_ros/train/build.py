@@ -1,43 +1,76 @@
 """Networks that runs begin with."""
 
+import torch
+from torch import nn
+
+from chromm_ros.errors import ConfigError
+from chromm_ros.model.checkpoint import read_card
 from chromm_ros.model.chromm import Chromm
 from chromm_ros.model.compose import Composed
 from chromm_ros.model.config import ModelOptions
 from chromm_ros.model.human_heads import PerceptionHead
 from chromm_ros.model.load import load_network
+from chromm_ros.model.weight_files import find_weights
 from chromm_ros.train.stage import Start
 
 
 def composed(start: Start) -> Composed:
-    """Both branches with Multi-HMR's own head; `start.weights` may be a human branch, what else is needed comes from the seed.
+    """Both branches with Multi-HMR's own head, from `start.scene` and `start.human`; the rest comes from the seed.
+
+    `start.weights` may stand for one of them, as its card tells.
 
     Raises:
         ChrommError: if the weights are missing or made for another network.
     """
-    options = ModelOptions(size=start.size, seed=start.seed, mode="compose", human_weights=start.weights)
+    given = {"scene": start.scene, "human": start.human}
+    if start.weights:
+        card = read_card(find_weights(start.weights))
+        if card is None or card.kind not in given or given[card.kind]:
+            raise ConfigError(
+                f"start.weights is '{start.weights}', expected a scene branch or a human branch that start.scene and start.human "
+                "do not name: this stage trains one of the two branches alone"
+            )
+        given[card.kind] = start.weights
+    options = ModelOptions(
+        size=start.size, seed=start.seed, mode="compose", scene_weights=given["scene"], human_weights=given["human"]
+    )
     network = load_network(options).network
     assert isinstance(network, Composed)
     return network
 
 
 def whole(start: Start) -> Chromm:
-    """CHROMM with the weights of the whole network, and its SMPL decoder from Multi-HMR's own head where one is named.
+    """CHROMM from weights of the whole network or of its branches, and its SMPL decoder from Multi-HMR's own head where one is named.
 
     The decoder has that head's form (`model.people_heads.SmplDecoder`), so its layers and last maps fit; only what embeds a query differs.
 
     Raises:
         ChrommError: if weights are missing or made for another network.
     """
-    network = load_network(ModelOptions(size=start.size, seed=start.seed, checkpoint=start.weights)).network
+    options = ModelOptions(
+        size=start.size, seed=start.seed, checkpoint=start.weights, scene_weights=start.scene, human_weights=start.human
+    )
+    network = load_network(options).network
     assert isinstance(network, Chromm)
     if start.head:
-        take_over(network, composed(Start(size=start.size, weights=start.head, seed=start.seed)).human.perception)
+        take_over(network, composed(Start(size=start.size, human=start.head, seed=start.seed)).human.perception)
     return network
 
 
+@torch.no_grad()
 def take_over(network: Chromm, head: PerceptionHead) -> None:
-    """Fill the SMPL decoder's layers and last maps with those of Multi-HMR's own head."""
+    """Fill the SMPL decoder's layers and last maps with those of Multi-HMR's own head.
+
+    What the head adds to its last maps goes along: the mean pose of its file, and its mean shape and expression, which the decoder has in
+    its biases. An eleventh beta is left behind.
+    """
     smpl = network.smpl
     smpl.transformer.layers.load_state_dict(head.transformer.layers.state_dict())
-    for name in ("decpose", "decshape", "decexpression"):
-        getattr(smpl, name).load_state_dict(getattr(head, name).state_dict())
+    smpl.init_body_pose.copy_(head.init_body_pose)
+    for name, start in (("decpose", None), ("decshape", head.init_betas), ("decexpression", head.init_expression)):
+        mine, theirs = smpl.get_submodule(name), head.get_submodule(name)
+        assert isinstance(mine, nn.Linear)
+        assert isinstance(theirs, nn.Linear)
+        count = mine.out_features
+        mine.weight.copy_(theirs.weight[:count])
+        mine.bias.copy_(theirs.bias[:count] if start is None else (theirs.bias + start[0])[:count])

@@ -4,13 +4,17 @@ Known of them: stage 1 trains the SMPL decoder and the MLPs of fusion, mask and 
 projections and parameters, and binary cross-entropy for detection, mask and pelvis; the scale adjustment comes in after half of the epochs.
 Stage 2 trains the pelvis MLP alone, by pelvis detection, reprojection and a Chamfer distance between visible vertices and the point map.
 
-Not known, and chosen here: the other weights; the pelvis is regressed, as `PelvisHead` does, so its loss is L1; the detector belongs to
-the frozen encoder, so it is measured, not trained; where the scale is adjusted, all depths of a scene are multiplied by r before they are
-compared, with gradients through r, for that is how the pelvis is used.
+Not known, and chosen here: the other weights. Where the scale is adjusted, all depths of a scene are multiplied by r before they are
+compared, with gradients through r, for that is how the pelvis is used. Vertices are some triangles spread over the body, and they and the
+joints are compared from the head; the head's place (the paper's translation) has a term of its own, relative to its depth.
+
+Different from the paper: the pelvis is regressed, as `PelvisHead` does, so its loss is L1 in place of cross-entropy, in both stages; the
+detector belongs to the frozen encoder, so its cross-entropy has nothing to train and it is measured alone. What is called visible are the
+triangles that face the camera within the image: others may hide them, which the Chamfer distance's limit is for.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -20,22 +24,22 @@ from torch import Tensor, nn
 
 from chromm_ros.model.branches import Features
 from chromm_ros.model.chromm import Chromm, ChrommOutput
-from chromm_ros.model.config import SIZES
 from chromm_ros.model.human_branch import Detections, detect
 from chromm_ros.model.inputs import Views
 from chromm_ros.model.pinhole import compose, inside, move_pixels, project, sample_map
-from chromm_ros.synthetic.truth import Moment
-from chromm_ros.synthetic.world.take import TakeOptions
 from chromm_ros.train import losses, scores
 from chromm_ros.train.bodies import body_from_head, facing, joints_from_head
 from chromm_ros.train.build import whole
 from chromm_ros.train.stage import Defaults, Start
-from chromm_ros.train.targets import Batch, Knowledge, People, batch_of
+from chromm_ros.train.take_stage import TakeStage
+from chromm_ros.train.targets import Batch, People
 
 SHORTEST = 0.05
-"""Head-pelvis length in the image below which a person says nothing of the scale, as a share of the image's longer side."""
+"""Head-pelvis length in the image below which a person says nothing of the scale, as a share of its height; as `ScaleConfig` has it."""
 RATIOS = (0.5, 2.0)
 """r is kept between these."""
+MOST_OFF = 2.0
+"""Largest error of a pelvis that counts, metres at the person."""
 TRUNCATED_M = 0.3
 """Distance at which the Chamfer distance stops to grow: beyond lies something else than the body."""
 
@@ -62,12 +66,11 @@ class Look:
 
 
 @dataclass(frozen=True)
-class SmplStage:
+class SmplStage(TakeStage):
     """Stage 1 of the paper."""
 
     name: str = "smpl"
-    defaults: Defaults = Defaults(steps=20_000, batch=4, lr=3e-4, warm_up=200, takes=TakeOptions())
-    knowledge: Knowledge = Knowledge()
+    defaults: Defaults = field(default_factory=lambda: Defaults(steps=20_000, batch=4, lr=3e-4, warm_up=200))
     weights: tuple[tuple[str, float], ...] = (
         ("joints", 5.0), ("skin", 5.0), ("pixels", 1.0), ("root", 2.0), ("body", 1.0), ("hands", 0.1), ("shape", 0.02), ("place", 1.0),
         ("mask", 0.5), ("pelvis", 0.5),
@@ -82,10 +85,6 @@ class SmplStage:
         added = ("fuse.", "smpl.", "mask.", "pelvis.")
         return [(n, value) for n, value in network.named_parameters() if n.startswith(added) and "decexpression" not in n]
 
-    def batch(self, clips: list[tuple[Moment, ...]], rng: np.random.Generator, config: Any = None) -> Batch:
-        """Inputs and targets."""
-        return batch_of(clips, config or SIZES["nano"], self.knowledge, rng)
-
     def losses(self, network: nn.Module, batch: Batch, progress: float) -> dict[str, Tensor]:
         """All terms, means over the scenes."""
         return _mean([self._terms(look) for look in looks(network, batch, adjust=progress >= 0.5)], dict(self.weights))
@@ -96,7 +95,6 @@ class SmplStage:
         with torch.no_grad():
             true_joints, true_corners = body_from_head(people.rotations, people.betas)
         root, body, hands = losses.rotation_l1(out.bodies.rotations.float(), people.rotations)
-        pixels = torch.stack((out.pelvis_coarse, out.pelvis_pixel), 1) - people.pelvis_pixel[:, None]
         return {
             "joints": losses.mean((joints - true_joints)[:, :22].abs()),
             "skin": losses.mean((corners - true_corners).abs()),
@@ -107,7 +105,7 @@ class SmplStage:
             "shape": losses.mean((out.bodies.betas - people.betas).abs()),
             "place": losses.mean((look.head - people.head).abs() / people.head[:, 2:]),
             "mask": losses.mask_entropy(out.mask, look.mask),
-            "pelvis": _mean_pixels(pixels, look),
+            "pelvis": _pelvis(look),
         }
 
     @torch.no_grad()
@@ -115,8 +113,9 @@ class SmplStage:
         """Detection by itself, everything else at the true heads; depth with and without the adjusted scale."""
         assert isinstance(network, Chromm)
         told = [self._scores(network, batch, index, look) for index, look in enumerate(looks(network, batch, adjust=True))]
-        known = {name for each in told for name in each}
-        return {name: float(np.nanmean([each.get(name, np.nan) for each in told])) for name in sorted(known)}
+        names = sorted({name for each in told for name in each})
+        values = {name: [each[name] for each in told if not np.isnan(each.get(name, np.nan))] for name in names}
+        return {name: float(np.mean(known)) if known else float("nan") for name, known in values.items()}
 
     def _scores(self, network: Chromm, batch: Batch, index: int, look: Look) -> dict[str, float]:
         frames, _ = batch.scene(index)
@@ -135,7 +134,7 @@ class SmplStage:
             "depth %": scores.relative(out.head_position[:, 2], people.head[:, 2]),
             "adjusted depth %": scores.relative(look.head[:, 2], people.head[:, 2]),
             "ratio": float(look.ratio),
-            "pelvis %": float(100 * ((out.pelvis_pixel - people.pelvis_pixel).norm(dim=-1) / length.clamp(min=1)).median()),
+            "pelvis %": float(100 * ((out.pelvis_pixel - people.pelvis_pixel).norm(dim=-1) / length.clamp(min=1)).nanmedian()),
             **scores.bodies(out.bodies.rotations.float(), out.bodies.betas, people),
         }
 
@@ -154,7 +153,7 @@ class PelvisStage(SmplStage):
     """Stage 2 of the paper."""
 
     name: str = "pelvis"
-    defaults: Defaults = Defaults(steps=5_000, batch=4, lr=1e-4, warm_up=100, takes=TakeOptions())
+    defaults: Defaults = field(default_factory=lambda: Defaults(steps=5_000, batch=4, lr=1e-4, warm_up=100))
     weights: tuple[tuple[str, float], ...] = (("pelvis", 1.0), ("pixels", 0.5), ("chamfer", 0.5))
 
     def trained(self, network: nn.Module) -> list[tuple[str, nn.Parameter]]:
@@ -163,14 +162,14 @@ class PelvisStage(SmplStage):
 
     def losses(self, network: nn.Module, batch: Batch, progress: float) -> dict[str, Tensor]:
         """All terms, means over the scenes; the scale is always adjusted."""
+        del progress
         return _mean([self._terms(look) for look in looks(network, batch, adjust=True)], dict(self.weights))
 
     def _terms(self, look: Look) -> dict[str, Tensor]:
         out = look.out
         with torch.no_grad():
             joints, corners = body_from_head(out.bodies.rotations, out.bodies.betas)
-        pixels = torch.stack((out.pelvis_coarse, out.pelvis_pixel), 1) - look.people.pelvis_pixel[:, None]
-        return {"pelvis": _mean_pixels(pixels, look), "pixels": _reprojection(joints, look), "chamfer": chamfer(corners, look)}
+        return {"pelvis": _pelvis(look), "pixels": _reprojection(joints, look), "chamfer": chamfer(corners, look)}
 
 
 def looks(network: nn.Module, batch: Batch, *, adjust: bool) -> Iterator[Look]:
@@ -192,59 +191,61 @@ def looks(network: nn.Module, batch: Batch, *, adjust: bool) -> Iterator[Look]:
 def scale_ratio(out: ChrommOutput, views: Views) -> Float[Tensor, ""]:
     """r: mean over people of the body's head-pelvis length in the image over the measured one; 1 where nobody may measure it.
 
-    The paper's adjustment at test time (`reconstruct.scale` is its robust form), here with gradients.
+    The paper's adjustment at test time, `reconstruct.scale.head_pelvis_ratio`, with gradients. A body looks too long where its depth is
+    too small: r > 1 then moves everything away.
     """
     image, head = out.found.image, out.head_pixel
-    measured = (out.pelvis_pixel - head).norm(dim=-1)
+    measured: Tensor = (out.pelvis_pixel - head).norm(dim=-1)
     pelvis = joints_from_head(out.bodies.rotations, out.bodies.betas)[:, 0] + out.head_position
-    projected = (project(pelvis, out.intrinsics[image]) - head).norm(dim=-1)
+    projected: Tensor = (project(pelvis, out.intrinsics[image]) - head).norm(dim=-1)
     size = views.image_size[image]
-    usable = (measured > SHORTEST * size.amax(-1)) & (pelvis[:, 2] > 0.3) & inside(out.pelvis_pixel, size)
+    shortest = SHORTEST * size[:, 1]
+    usable = (measured >= shortest) & (projected >= shortest) & (pelvis[:, 2] > losses.CLOSE) & inside(out.pelvis_pixel, size)
     if not bool(usable.any()):
         return measured.new_ones(())
-    return (projected[usable] / measured[usable]).mean().clamp(*RATIOS)
+    ratio: Tensor = (projected[usable] / measured[usable]).mean()
+    return ratio.clamp(*RATIOS)
 
 
 def chamfer(corners: Float[Tensor, "P W 3 3"], look: Look) -> Float[Tensor, ""]:
-    """Chamfer distance between the triangles of the skin that face the camera and what the point map shows at their pixels, metres.
+    """Chamfer distance between the triangles of the skin that the camera may see and what the point map shows at their pixels, metres.
 
-    Both are in the adjusted scale, so a wrong pelvis, by a wrong r, drives them apart: the body keeps its size, the scene does not.
+    Both are in the adjusted scale, so a wrong pelvis, by a wrong r, drives them apart: the body keeps its size, the scene does not. Body and
+    map are both the network's own, and so is the camera through which they meet.
     """
+    image = look.people.heads.image
     placed = corners + look.head[:, None, None]
-    middle = placed.mean(-2)
-    pixel = project(middle.clamp(min=-1e3, max=1e3), look.intrinsics[:, None]).detach()
+    middle, outside = placed.mean(-2), facing(placed)
+    pixel = project(middle, look.out.intrinsics[image][:, None]).detach()
     terms = []
-    for person, frame in enumerate(look.people.heads.image.tolist()):
-        seen = facing(placed[person : person + 1])[0] & (middle[person, :, 2] > 0.3)
-        place = move_pixels(look.scene_from_image[person], pixel[person][seen])
-        points = _points(look.out.scene.local_points[0, frame], place) * look.ratio
-        if len(points):
-            distance = torch.cdist(middle[person][seen], points).clamp(max=TRUNCATED_M)
+    for person, frame in enumerate(image.tolist()):
+        points = look.out.scene.local_points[:1, frame]
+        place = move_pixels(look.scene_from_image[person], pixel[person])
+        size = torch.tensor((points.shape[2], points.shape[1]), device=place.device)
+        seen = outside[person] & (middle[person, :, 2] > losses.CLOSE) & inside(place, size)
+        if bool(seen.any()):
+            zero = torch.zeros(int(seen.sum()), dtype=torch.long, device=place.device)
+            shown = sample_map(points, zero, place[seen]) * look.ratio
+            distance = torch.cdist(middle[person][seen], shown).clamp(max=TRUNCATED_M)
             terms.append(distance.amin(1).mean() + distance.amin(0).mean())
     return torch.stack(terms).mean() if terms else look.head.sum() * 0.0
 
 
-def _points(points: Float[Tensor, "H W 3"], place: Float[Tensor, "W 2"]) -> Float[Tensor, "K 3"]:
-    """Points of a map at those of its pixels that lie in it."""
-    there = place[inside(place, torch.tensor([[points.shape[1], points.shape[0]]], device=place.device))]
-    return sample_map(points[None], torch.zeros(len(there), dtype=torch.long, device=place.device), there)
-
-
 def _reprojection(joints: Float[Tensor, "P 55 3"], look: Look) -> Float[Tensor, ""]:
-    """L1 of projected joints, as a share of a metre at the true head."""
-    people, k = look.people, look.intrinsics
-    said = project((joints + look.head[:, None])[:, :22], k[:, None])
-    true = people.joints[:, :22]
-    ahead = (true[..., 2] > 0.3).all(1)
-    size = k[:, 0, 0] / people.head[:, 2].clamp(min=0.3)
-    return losses.mean(((said - project(true, k[:, None])).abs().mean(dim=(1, 2)) / size).clamp(max=1.0), ahead)
+    """Body joints through the true camera, in which the true place is; where intrinsics are told, the network's is the same."""
+    people = look.people
+    said = (joints + look.head[:, None])[:, :22]
+    return losses.reprojection(said, people.joints[:, :22], look.intrinsics, people.head[:, 2])
 
 
-def _mean_pixels(off: Float[Tensor, "P K 2"], look: Look) -> Float[Tensor, ""]:
-    """L1 of pixels where the pelvis is before the camera, as a share of a metre at the true head."""
-    size = look.intrinsics[:, 0, 0] / look.people.head[:, 2].clamp(min=0.3)
-    values = (off.abs().mean(dim=(1, 2)) / size).clamp(max=2.0)
-    return losses.mean(values.nan_to_num(0.0), torch.isfinite(values))
+def _pelvis(look: Look) -> Float[Tensor, ""]:
+    """L1 of the pelvis' pixels, coarse and fine, in metres at the true head; behind the camera there are none."""
+    said = torch.stack((look.out.pelvis_coarse, look.out.pelvis_pixel), 1)
+    true = look.people.pelvis_pixel[:, None]
+    there = torch.isfinite(true)
+    off = torch.where(there, said - torch.where(there, true, 0.0), 0.0).abs().mean(dim=(1, 2))
+    values = off / losses.metre(look.intrinsics, look.people.head[:, 2])
+    return losses.mean(values.clamp(max=MOST_OFF), there.all(dim=(1, 2)))
 
 
 def _mean(terms: list[dict[str, Tensor]], weights: dict[str, float]) -> dict[str, Tensor]:
@@ -259,4 +260,5 @@ def _some(people: People, mine: Tensor, first: int) -> People:
 
 def _frames(views: Views, frames: slice) -> Views:
     values: dict[str, Any] = {entry.name: getattr(views, entry.name) for entry in fields(views)}
-    return Views(**{name: None if value is None else value[frames] for name, value in values.items()})
+    chosen: dict[str, Any] = {name: None if value is None else value[frames] for name, value in values.items()}
+    return Views(**chosen)

@@ -17,6 +17,7 @@ from chromm_ros.model.weight_files import find_weights
 from chromm_ros.train.begin import Plan, stage_named
 from chromm_ros.train.folder import newest
 from chromm_ros.train.log import JOURNAL, read_journal
+from chromm_ros.train.stage import Start
 from chromm_ros.train.state import Checkpoint, fill
 
 SOURCE = "trained by chromm_ros on takes of its own synthetic world"
@@ -124,19 +125,20 @@ def trained(folder: Path) -> Trained:
     network = stage.build(plan.start)
     assert isinstance(network, Branches)
     fill(dict(stage.trained(network)), checkpoint.averaged)
-    parts = {key.partition(".")[0] for key in checkpoint.trained} | _known(plan.start.weights, network)
+    parts = {key.partition(".")[0] for key in checkpoint.trained} | _known(plan.start, network)
     return Trained(plan, checkpoint, network.config, network.state_dict(), frozenset(parts), _notes(folder, plan, checkpoint))
 
 
-def _known(weights: str, network: Branches) -> set[str]:
+def _known(start: Start, network: Branches) -> set[str]:
     """Parts that the weights brought along from which the run started: all but those that the name calls untrained."""
-    card = read_card(find_weights(weights)) if weights else None
+    branches = {part for part in ("scene", "human") if getattr(start, part)}
+    card = read_card(find_weights(start.weights)) if start.weights else None
     if card is None:
-        return set()
+        return branches
     if card.kind != "chromm":
-        return {card.kind}
+        return branches | {card.kind}
     lacking = card.name.removesuffix(UNTRAINED).rpartition(",")[2].split(AND) if card.name.endswith(UNTRAINED) else []
-    return {name for name, _ in network.named_children()} - {name.strip() for name in lacking}
+    return branches | {name for name, _ in network.named_children()} - {name.strip() for name in lacking}
 
 
 def _belongs(key: str, part: str) -> bool:
@@ -158,10 +160,11 @@ def _notes(folder: Path, plan: Plan, checkpoint: Checkpoint) -> str:
     options, about = plan.options, checkpoint.about
     views = checkpoint.step * options.batch * plan.takes.views * stage_named(plan.stage).defaults.moments
     code = about.get("revision") or "unknown"
+    begun = ", ".join(filter(None, (getattr(plan.start, name) for name in ("weights", "scene", "human", "head"))))
     text = (
         f"Stage {plan.stage}: {checkpoint.step} of {options.steps} steps, {views} synthetic views of {plan.takes.width}x"
         f"{plan.takes.height} (clothes {plan.takes.clothes}), {checkpoint.seconds / 3600:.2f} hours on {about.get('hardware')}, "
-        f"seed {options.seed}, {'from ' + plan.start.weights if plan.start.weights else 'from scratch'}, "
+        f"seed {options.seed}, {'from ' + begun if begun else 'from scratch'}, "
         f"code {code[:10]}{' with changes' if about.get('dirty') else ''}"
     )
     lines = [line for line in read_journal(folder / JOURNAL) if line["kind"] == "validation" and line["step"] <= checkpoint.step]

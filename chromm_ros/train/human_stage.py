@@ -4,8 +4,7 @@ Ours, since no encoder of nano's size can be downloaded. The whole of Multi-HMR 
 decoder later starts from that head's layers.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -13,17 +12,16 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from chromm_ros.model.compose import Composed
-from chromm_ros.model.config import PATCH, SIZES
+from chromm_ros.model.config import PATCH
 from chromm_ros.model.human_branch import Detections, at_patch, detect
 from chromm_ros.model.human_heads import PeopleOutput
 from chromm_ros.model.pinhole import back_project, compose, move_pixels, project
-from chromm_ros.synthetic.truth import Moment
-from chromm_ros.synthetic.world.take import TakeOptions
 from chromm_ros.train import losses, scores
 from chromm_ros.train.bodies import joints_from_head
 from chromm_ros.train.build import composed
 from chromm_ros.train.stage import Defaults, Start
-from chromm_ros.train.targets import Batch, Knowledge, batch_of
+from chromm_ros.train.take_stage import TakeStage
+from chromm_ros.train.targets import Batch, Knowledge
 
 WEIGHTS = {
     "detection": 1.0,
@@ -43,12 +41,12 @@ GUESS = 0.15
 
 
 @dataclass(frozen=True)
-class HumanStage:
+class HumanStage(TakeStage):
     """Trains `human.*` of a composed network."""
 
     name: str = "human"
-    defaults: Defaults = Defaults(steps=20_000, batch=4, lr=4e-4, warm_up=300, takes=TakeOptions())
-    knowledge: Knowledge = Knowledge(intrinsics=0.85, poses=0.0, depth=0.0, nothing=0.0)
+    defaults: Defaults = field(default_factory=lambda: Defaults(steps=20_000, batch=4, lr=4e-4, warm_up=300))
+    knowledge: Knowledge = field(default_factory=lambda: Knowledge(intrinsics=0.85, poses=0.0, depth=0.0, nothing=0.0))
 
     def build(self, start: Start) -> nn.Module:
         """Both branches side by side, on the CPU."""
@@ -58,12 +56,9 @@ class HumanStage:
         """All of the human branch but the expression, which nobody in the synthetic world has."""
         return [(n, value) for n, value in network.named_parameters() if n.startswith("human.") and "decexpression" not in n]
 
-    def batch(self, clips: list[tuple[Moment, ...]], rng: np.random.Generator, config: Any = None) -> Batch:
-        """Inputs and targets."""
-        return batch_of(clips, config or SIZES["nano"], self.knowledge, rng)
-
     def losses(self, network: nn.Module, batch: Batch, progress: float) -> dict[str, Tensor]:
         """All terms of `WEIGHTS`."""
+        del progress  # all of them count from the beginning
         assert isinstance(network, Composed)
         human, people = network.human, batch.people
         features = human.encode(batch.human_images.float() / 255.0)
@@ -131,16 +126,12 @@ def _offset(batch: Batch) -> Float[Tensor, "P 2"]:
 
 
 def _joint_terms(said: PeopleOutput, batch: Batch) -> dict[str, Tensor]:
-    """Body joints from the head, and their pixels with the true head (depth is the distance's business), as a share of the body's size."""
+    """Body joints from the head, and their pixels with the true head (depth is the distance's business)."""
     people = batch.people
     joints = joints_from_head(said.rotations, said.betas[:, :10])[:, :22]
     true = people.joints[:, :22]
     intrinsics = compose(batch.views.human_from_image, batch.true_intrinsics)[people.heads.image]
-    ahead = (people.joints[:, :22, 2] > 0.3).all(1)
-    pixels = project(joints + people.head[:, None], intrinsics[:, None])
-    size = intrinsics[:, 0, 0] / people.head[:, 2].clamp(min=0.3)  # pixels of a metre
-    off = ((pixels - project(true, intrinsics[:, None])).abs().mean(dim=(1, 2)) / size).clamp(max=1.0)
     return {
         "joints": losses.mean((joints - (true - people.head[:, None])).abs()),
-        "pixels": losses.mean(off, ahead),
+        "pixels": losses.reprojection(joints + people.head[:, None], true, intrinsics, people.head[:, 2]),
     }

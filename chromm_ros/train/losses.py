@@ -9,9 +9,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from chromm_ros.model.human_branch import Detections
+from chromm_ros.model.pinhole import compose, project
 
 MOST_LOG = 1.0
 """Largest error of a logarithm of depth that counts, so that few far pixels do not lead."""
+MOST_OFF = 1.0
+"""Largest error of a person's pixels that counts, metres at the person."""
+CLOSE = 0.3
+"""Depth below which pixels say nothing, metres."""
 GOOD = 0.1
 """Relative error of depth below which a point deserves confidence."""
 
@@ -20,7 +25,7 @@ def mean(values: Float[Tensor, "*B"], where: Bool[Tensor, "*B"] | None = None) -
     """Mean of the chosen values; 0 of none, still part of the graph."""
     if where is None:
         return values.sum() / max(values.numel(), 1)
-    return (values * where).sum() / where.sum().clamp(min=1)
+    return torch.where(where, values, 0.0).sum() / where.sum().clamp(min=1)
 
 
 def detection(logits: Float[Tensor, "F n n"], heads: Detections, open_: Bool[Tensor, "F n n"]) -> Float[Tensor, ""]:
@@ -66,14 +71,26 @@ def scene_scale(said: Float[Tensor, "S K"], true: Float[Tensor, "S K"]) -> Float
     return ratio.nanmedian(dim=1).values.nan_to_num(1.0)
 
 
-def depth_log(said: Float[Tensor, "F H W"], true: Float[Tensor, "F H W"]) -> Float[Tensor, ""]:
-    """Error of the logarithm of depth where depth is known."""
-    return mean(log_ratio(said, true).clamp(max=MOST_LOG), true > 0.0)
-
-
 def ray_slopes(said: Float[Tensor, "F H W 3"], true: Float[Tensor, "F H W 2"]) -> Float[Tensor, ""]:
-    """L1 between x/z and y/z of said points and of true rays."""
+    """L1 between x/z and y/z of said directions, of any length, and of true rays."""
     return mean((said[..., :2] / said[..., 2:].clamp(min=1e-3) - true).abs())
+
+
+def reprojection(
+    said: Float[Tensor, "P J 3"], true: Float[Tensor, "P J 3"], intrinsics: Float[Tensor, "P 3 3"], depth: Float[Tensor, "P"]
+) -> Float[Tensor, ""]:
+    """L1 of the pixels of points in the camera, in metres at a person's depth, so that a focal length changes nothing.
+
+    At most `MOST_OFF` for a person; whoever truly comes nearer than `CLOSE` to the camera has no pixels to speak of and does not count.
+    """
+    k = intrinsics[:, None]
+    off = (project(said, k) - project(true, k)).abs().mean(dim=(1, 2)) / metre(intrinsics, depth)
+    return mean(off.clamp(max=MOST_OFF), (true[..., 2] > CLOSE).all(1))
+
+
+def metre(intrinsics: Float[Tensor, "P 3 3"], depth: Float[Tensor, "P"]) -> Float[Tensor, "P"]:
+    """Pixels of a metre at a depth."""
+    return intrinsics[:, 0, 0] / depth.clamp(min=CLOSE)
 
 
 def confidence(logits: Float[Tensor, "F H W"], said: Float[Tensor, "F H W"], true: Float[Tensor, "F H W"]) -> Float[Tensor, ""]:
@@ -83,20 +100,26 @@ def confidence(logits: Float[Tensor, "F H W"], said: Float[Tensor, "F H W"], tru
 
 
 def relative_poses(said: Float[Tensor, "S N 4 4"], true: Float[Tensor, "S N 4 4"]) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Errors of all pairs' relative poses, in no gauge: L1 of the rotations' matrices, Huber of the translations (Pi3, eq. 6 and 7).
+    """Errors of all pairs' relative poses, in no gauge, as Pi3 compares cameras; Huber of the translations as there.
 
-    Translations are divided by the scene's mean true distance between cameras, and at least half a metre.
+    Ours: L1 of the rotations' matrices where Pi3 takes the angle, whose gradient is none at 0 and at half a turn; and translations are divided
+    by the scene's mean true distance between cameras, and at least half a metre, so that large rooms do not lead.
     """
     views = said.shape[1]
     first, second = torch.triu_indices(views, views, 1, device=said.device)
-    a, b = (_inverse(pose[:, first]) @ pose[:, second] for pose in (said, true))
-    turn = (a[..., :3, :3] - b[..., :3, :3]).abs().mean(dim=(-2, -1))
-    size = b[..., :3, 3].norm(dim=-1).mean(dim=1, keepdim=True).clamp(min=0.5) if views > 1 else b.new_ones(len(b), 1)
-    step = (a[..., :3, 3] - b[..., :3, 3]) / size[..., None]
-    return mean(turn), mean(nn.functional.huber_loss(step, torch.zeros_like(step), reduction="none", delta=0.2).mean(-1))
+    (turn, step), (true_turn, true_step) = (_relative(pose[:, first], pose[:, second]) for pose in (said, true))
+    size = true_step.norm(dim=-1).mean(dim=1, keepdim=True).clamp(min=0.5) if views > 1 else true_step.new_ones(len(true), 1)
+    off = (step - true_step) / size[..., None]
+    return (
+        mean((turn - true_turn).abs().mean(dim=(-2, -1))),
+        mean(nn.functional.huber_loss(off, torch.zeros_like(off), reduction="none", delta=0.2).mean(-1)),
+    )
 
 
-def _inverse(poses: Float[Tensor, "S K 4 4"]) -> Float[Tensor, "S K 4 4"]:
-    turn = poses[..., :3, :3].mT
-    shift = -(turn @ poses[..., :3, 3:])
-    return torch.cat((torch.cat((turn, shift), -1), poses[..., 3:, :]), -2)
+def _relative(
+    first: Float[Tensor, "S K 4 4"], second: Float[Tensor, "S K 4 4"]
+) -> tuple[Float[Tensor, "S K 3 3"], Float[Tensor, "S K 3"]]:
+    """Rotation and place of the second camera in the first; sums of products, which autocast leaves alone."""
+    back = first[..., :3, :3].mT
+    shift = second[..., :3, 3] - first[..., :3, 3]
+    return compose(back, second[..., :3, :3]), (back * shift[..., None, :]).sum(-1)

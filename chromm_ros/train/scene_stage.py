@@ -1,10 +1,13 @@
 """Stage 0 of the scene branch: depth, rays, cameras, confidence and metric scale, from images and whatever is told of the cameras.
 
-Ours, since no encoder of nano's size can be downloaded; the losses follow Pi3 (arXiv 2507.13347, section 3.3).
+Ours, since no encoder of nano's size can be downloaded; the losses follow Pi3 (arXiv 2507.13347, section 3.3) with these differences. A point
+is a depth on a ray: the two are judged apart, depth by its logarithm (Pi3 divides a point's error by its depth, which is the same for
+small errors), so that a wrong focal length is not blamed on depth. Normals are left out: nano's maps are coarse. The metric scale is
+judged against the factor that fits the scene's own unit to metres; depth, rays and cameras in that fitted unit.
 """
 
-from dataclasses import dataclass
-from typing import Any
+import math
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -13,29 +16,29 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from chromm_ros.model.compose import Composed
-from chromm_ros.model.config import SIZES
+from chromm_ros.model.initialise import DEPTH
 from chromm_ros.model.pinhole import compose
 from chromm_ros.model.scene_branch import SceneOutput
 from chromm_ros.model.scene_conditions import Conditions, ray_map
-from chromm_ros.synthetic.truth import Moment
-from chromm_ros.synthetic.world.take import TakeOptions
+from chromm_ros.model.scene_heads import without_autocast
 from chromm_ros.train import losses, scores
 from chromm_ros.train.build import composed
 from chromm_ros.train.stage import Defaults, Start
-from chromm_ros.train.targets import Batch, Knowledge, batch_of
+from chromm_ros.train.take_stage import TakeStage
+from chromm_ros.train.targets import Batch
 
-WEIGHTS = {"depth": 1.0, "people": 0.5, "rays": 1.0, "metric": 0.5, "turn": 0.3, "step": 0.3, "confidence": 0.05}
+WEIGHTS = {"depth": 1.0, "people": 0.5, "rays": 1.0, "metric": 0.5, "unit": 0.5, "turn": 0.3, "step": 0.3, "confidence": 0.05}
 """Depth leads; where people are it counts half again, since their place hangs on it. Cameras count less: from images alone a network of
-nano's size hardly learns them, and where they are told it only copies."""
+nano's size hardly learns them, and where they are told it only copies. `unit` keeps the network's own scale where it began, at a mean
+depth of `initialise.DEPTH`: nothing else holds it, and it ran away once, poses with it."""
 
 
 @dataclass(frozen=True)
-class SceneStage:
+class SceneStage(TakeStage):
     """Trains `scene.*` of a composed network."""
 
     name: str = "scene"
-    defaults: Defaults = Defaults(steps=20_000, batch=4, lr=4e-4, warm_up=300, takes=TakeOptions())
-    knowledge: Knowledge = Knowledge()
+    defaults: Defaults = field(default_factory=lambda: Defaults(steps=20_000, batch=4, lr=4e-4, warm_up=300))
 
     def build(self, start: Start) -> nn.Module:
         """Both branches side by side, on the CPU."""
@@ -45,12 +48,9 @@ class SceneStage:
         """All of the scene branch."""
         return [(name, value) for name, value in network.named_parameters() if name.startswith("scene.")]
 
-    def batch(self, clips: list[tuple[Moment, ...]], rng: np.random.Generator, config: Any = None) -> Batch:
-        """Inputs and targets."""
-        return batch_of(clips, config or SIZES["nano"], self.knowledge, rng)
-
     def losses(self, network: nn.Module, batch: Batch, progress: float) -> dict[str, Tensor]:
         """All terms of `WEIGHTS`."""
+        del progress  # all of them count from the beginning
         out = self._look(network, batch)
         # In the network's own scale, which the metric head turns into metres: the two are judged apart.
         own = (out.local_points / out.metric[:, None, None, None, None]).flatten(0, 1)
@@ -68,8 +68,9 @@ class SceneStage:
         terms = {
             "depth": losses.mean(error, true > 0.0),
             "people": losses.mean(error, (true > 0.0) & people),
-            "rays": losses.ray_slopes(own, self._slopes(batch)),
+            "rays": losses.ray_slopes(out.rays.flatten(0, 1), self._slopes(batch)),
             "metric": losses.mean(losses.log_ratio(out.metric, scale)),
+            "unit": losses.mean((_mean_log(own[..., 2], true, batch.scenes) - math.log(DEPTH)).abs()),
             "turn": turn,
             "step": step,
             "confidence": losses.confidence(out.confidence.flatten(0, 1), z, true),
@@ -89,7 +90,7 @@ class SceneStage:
         frames, _ = batch.scene(0)
         top = batch.scene_images[frames].permute(0, 2, 3, 1).cpu().numpy()
         rows = [np.concatenate(list(top), axis=1)]
-        farthest = float(batch.depth[frames].max())
+        farthest = max(float(batch.depth[frames].max()), 1e-3)
         for depth in (batch.depth[frames], out.local_points[0, ..., 2]):
             grey = (255.0 * (depth.float() / farthest).clamp(0.0, 1.0)).byte().cpu().numpy()
             rows.append(np.concatenate([cv2.applyColorMap(each, cv2.COLORMAP_TURBO)[..., ::-1] for each in grey], axis=1))
@@ -103,14 +104,23 @@ class SceneStage:
 
     def _slopes(self, batch: Batch) -> Float[Tensor, "F H W 2"]:
         """x/z and y/z of every pixel's true ray."""
-        return ray_map(compose(batch.views.scene_from_image, batch.true_intrinsics), *batch.scene_images.shape[2:])
+        height, width = batch.scene_images.shape[2:]
+        with without_autocast(batch.depth.device):
+            return ray_map(compose(batch.views.scene_from_image, batch.true_intrinsics), height, width)
+
+
+def _mean_log(depth: Float[Tensor, "F H W"], true: Float[Tensor, "F H W"], scenes: int) -> Float[Tensor, "S"]:
+    """Mean logarithm of depth in each scene, where a true depth is known."""
+    there = (true > 0.0).float().unflatten(0, (scenes, -1)).flatten(1)
+    logs = depth.clamp(min=1e-3).log().unflatten(0, (scenes, -1)).flatten(1)
+    return (logs * there).sum(1) / there.sum(1).clamp(min=1)
 
 
 def conditions(batch: Batch) -> Conditions:
     """What is told, as S scenes of N views."""
 
     def scenes(values: Tensor) -> Tensor:
-        return values.unflatten(0, (batch.scenes, -1))
+        return torch.unflatten(values, 0, (batch.scenes, -1))
 
     views = batch.views
     return Conditions(
@@ -118,6 +128,6 @@ def conditions(batch: Batch) -> Conditions:
         ray_mask=scenes(views.intrinsics_known),
         poses=scenes(views.world_from_cam),
         pose_mask=scenes(views.pose_known),
-        depths=None if views.depth is None else scenes(batch.depth),
+        depths=None if views.depth is None else scenes(views.depth),
         depth_mask=None if views.depth is None else scenes(views.depth_known),
     )

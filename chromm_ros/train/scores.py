@@ -11,6 +11,7 @@ from chromm_ros.body.skeleton import PARENTS
 from chromm_ros.geometry.sim3 import fit_points
 from chromm_ros.model.config import PATCH
 from chromm_ros.model.human_branch import Detections
+from chromm_ros.model.pinhole import compose
 from chromm_ros.model.scene_branch import SceneOutput
 from chromm_ros.train import losses
 from chromm_ros.train.bodies import joints_from_head
@@ -23,7 +24,7 @@ NEAR = 1.5 * PATCH
 def detection(
     found: Detections, pixel: Float[Tensor, "K 2"], heads: Detections, truth: Float[Tensor, "P 2"], open_: Bool[Tensor, "F n n"]
 ) -> dict[str, float]:
-    """F1, precision, recall and distance of matched heads; what is found in open patches counts neither way."""
+    """F1, precision, recall and distance of matched heads; what is found in open patches counts neither way; NaN of nothing."""
     counts, off = np.zeros(3), []
     for image in range(len(open_)):
         mine, true = found.image == image, heads.image == image
@@ -35,13 +36,17 @@ def detection(
         alone = free.copy()
         alone[rows[good]] = False
         counts += [good.sum(), alone.sum(), len(truth[true]) - good.sum()]
-    hit, false, missed = counts
+    hit, false, missed = counts.tolist()
     return {
-        "F1": 2 * hit / max(2 * hit + false + missed, 1),
-        "precision": hit / max(hit + false, 1),
-        "recall": hit / max(hit + missed, 1),
+        "F1": _share(2 * hit, 2 * hit + false + missed),
+        "precision": _share(hit, hit + false),
+        "recall": _share(hit, hit + missed),
         "head px": float(np.mean(off)) if off else float("nan"),
     }
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else float("nan")
 
 
 def relative(said: Float[Tensor, "*B"], true: Float[Tensor, "*B"]) -> float:
@@ -86,7 +91,7 @@ def scene(out: SceneOutput, batch: Batch, slopes: Float[Tensor, "F H W 2"]) -> d
         "d<1.25": float((ratio < 1.25).float().mean()),
         "depth up to scale %": relative((z * scale)[there], true[there]),
         "people depth %": relative(z[people], true[people]),
-        "rays": float((out.local_points.flatten(0, 1)[..., :2] / z[..., None].clamp(min=1e-3) - slopes).abs().mean()),
+        "rays": float(losses.ray_slopes(out.rays.flatten(0, 1), slopes)),
     }
     truth = batch.views.world_from_cam.unflatten(0, (batch.scenes, -1))
     for name, which in (("told", told), ("untold", ~told)):
@@ -98,7 +103,7 @@ def scene(out: SceneOutput, batch: Batch, slopes: Float[Tensor, "F H W 2"]) -> d
 def _turn(said: Float[Tensor, "S N 4 4"], true: Float[Tensor, "S N 4 4"]) -> float:
     """Mean angle between said and true relative rotations, degrees."""
     first, second = torch.triu_indices(said.shape[1], said.shape[1], 1, device=said.device)
-    a, b = (pose[:, first, :3, :3].mT @ pose[:, second, :3, :3] for pose in (said, true))
+    a, b = (compose(pose[:, first, :3, :3].mT, pose[:, second, :3, :3]) for pose in (said, true))
     return float(torch.rad2deg((((a * b).sum(dim=(-2, -1)) - 1) / 2).clamp(-1, 1).acos()).mean())
 
 

@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import nn
 
-from chromm_ros.model.config import SIZES
+from chromm_ros.model.config import SIZES, NetworkConfig
 from chromm_ros.settings import Settings, setting
 from chromm_ros.synthetic.world.take import TakeOptions
 from chromm_ros.train.loop import Task
@@ -17,6 +17,8 @@ class Start(Settings):
 
     size: str = setting("nano", "of the network", choices=tuple(SIZES))
     weights: str = setting("", "weights to start from, a file or a name; empty: drawn from the seed")
+    scene: str = setting("", "weights of the scene branch alone, an imported Pi3X; not beside `weights` of the whole network")
+    human: str = setting("", "weights of the human branch alone, an imported Multi-HMR; not beside `weights`")
     head: str = setting("", "a human branch with Multi-HMR's own head, whose layers CHROMM's SMPL decoder starts from")
     seed: int = setting(0, "of what no file fills", at_least=0)
 
@@ -44,6 +46,9 @@ class Stage(Task, Protocol):
     @property
     def defaults(self) -> Defaults:
         """What it is trained with."""
+
+    def at(self, config: NetworkConfig) -> "Stage":
+        """The same for a network of these sizes, which its batches need."""
 
     def build(self, start: Start) -> nn.Module:
         """The network, on the CPU; the loop freezes whatever `trained` does not name."""

@@ -6,7 +6,7 @@ camera, where the network says it; a camera's true pose is that in its scene's f
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from chromm_ros.body.skeleton import HEAD
+from chromm_ros.errors import InputError
 from chromm_ros.geometry import se3
 from chromm_ros.geometry.rotation import matrix_from_rotvec
 from chromm_ros.model.config import PATCH, NetworkConfig
@@ -28,19 +29,30 @@ HIDDEN = 0.1
 FEWEST_PIXELS = 60
 """Of a person that is to be found, in an image of 224 x 168."""
 NEAREST = 0.4
-"""Depth of a head below which nobody is asked to be found, metres."""
+"""Depth of a head below which it is left open whether it is found, metres."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Knowledge:
-    """Chances that a clip's intrinsics, poses and depths are told."""
+    """Shares of all clips in which something is told, of all their views alike."""
 
     intrinsics: float = 0.8
     poses: float = 0.6
+    """Never without intrinsics, as with real rigs."""
     depth: float = 0.1
     nothing: float = 0.1
-    """Chance that none of them is, whatever they say."""
+    """In which nothing at all is."""
+
+    def __post_init__(self) -> None:
+        assert self.poses <= self.intrinsics <= 1.0 - self.nothing >= self.depth, "shares of one whole"
+
+    def told(self, rng: np.random.Generator) -> tuple[bool, bool, bool]:
+        """Whether intrinsics, poses and depths of one clip are."""
+        one, other = rng.random(2)
+        something = one < 1.0 - self.nothing
+        depth = something and other * (1.0 - self.nothing) < self.depth
+        return bool(one < self.intrinsics), bool(one < self.poses), bool(depth)
 
 
 @dataclass(frozen=True)
@@ -101,7 +113,7 @@ class Batch:
 def moved(value: T, device: torch.device) -> T:
     """A dataclass with all its tensors on a device."""
     if isinstance(value, Tensor):
-        return value.to(device)
+        return cast(T, value.to(device))
     if is_dataclass(value) and not isinstance(value, type):
         parts: dict[str, Any] = {entry.name: moved(getattr(value, entry.name), device) for entry in fields(value)}
         return replace(value, **parts)
@@ -116,9 +128,14 @@ def batch_of(clips: Sequence[Sequence[Moment]], config: NetworkConfig, knowledge
         config: sizes of the inputs.
         knowledge: what is told how often.
         rng: tells it.
+
+    Raises:
+        InputError: if a lens is no pinhole: the network's cameras are, and the node rectifies what it is given.
     """
+    if any(moment.distortion.any() for clip in clips for moment in clip):
+        raise InputError("a take has distorted lenses, but the network is trained on rectified images: set takes.distortion to 0")
     scenes = [_frames(clip, config) for clip in clips]
-    told = [_told(knowledge, rng) for _ in clips]
+    told = [knowledge.told(rng) for _ in clips]
     count = len(scenes[0].images)
     height, width = scenes[0].images.shape[1:3]
     size, side = scene_size(width, height, config.scene.pixels), config.human.image_size
@@ -135,7 +152,7 @@ def batch_of(clips: Sequence[Sequence[Moment]], config: NetworkConfig, knowledge
         intrinsics_known=known[:, 0],
         world_from_cam=_tensor(np.concatenate([scene.first_from_cam for scene in scenes])),
         pose_known=known[:, 1],
-        depth=depth if bool(known[:, 2].any()) else None,
+        depth=torch.where(known[:, 2, None, None], depth, 0.0) if bool(known[:, 2].any()) else None,
         depth_known=known[:, 2],
     )
     heads, open_ = _heads(scenes, (height, width), side)
@@ -232,20 +249,21 @@ def _heads(
     seen = np.concatenate([scene.head_seen for scene in scenes])
     depth = np.concatenate([scene.joints[:, HEAD, 2] for scene in scenes])
     enough = np.concatenate([scene.pixels for scene in scenes]) >= FEWEST_PIXELS * width * height / (224 * 168)
-    on_image = ((pixel >= 0.0) & (pixel < [width, height])).all(axis=-1) & (depth > NEAREST)
+    on_image = np.all((pixel >= 0.0) & (pixel < [width, height]), axis=-1)  # False for the NaN behind the camera
+    sure: Bool[np.ndarray, "Q"] = (seen >= SEEN) & enough & (depth > NEAREST)
     square = human_from_image(width, height, side)
     place = np.floor(np.where(on_image[:, None], pixel * np.diag(square)[:2] + square[:2, 2], 0.0) / PATCH).astype(np.int64)
     open_ = np.zeros((frames * len(scenes), grid, grid), bool)
-    unsure = on_image & (seen >= HIDDEN) & ~((seen >= SEEN) & enough)
+    unsure = on_image & (seen >= HIDDEN) & ~sure
     open_[frame[unsure], place[unsure, 1], place[unsure, 0]] = True
-    wanted = np.flatnonzero(on_image & (seen >= SEEN) & enough)
+    wanted = np.flatnonzero(on_image & sure)
     wanted = wanted[np.lexsort((depth[wanted], place[wanted, 0], place[wanted, 1], frame[wanted]))]
     cell = np.stack([frame[wanted], place[wanted, 1], place[wanted, 0]], -1)
     _, first = np.unique(cell, axis=0, return_index=True)
-    wanted, cell = wanted[first], torch.from_numpy(cell[first])
-    open_[tuple(cell.T.numpy())] = False
-    found = Detections(cell[:, 0], cell[:, 1], cell[:, 2], torch.ones(len(cell)))
-    return (wanted, found), torch.from_numpy(open_)
+    wanted, cell = wanted[first], cell[first]
+    open_[tuple(cell.T)] = False
+    image, row, column = torch.from_numpy(cell).unbind(-1)
+    return (wanted, Detections(image, row, column, torch.ones(len(cell)))), torch.from_numpy(open_)
 
 
 def _people(scenes: Sequence[_Scene], heads: tuple[np.ndarray, Detections]) -> People:
@@ -256,15 +274,6 @@ def _people(scenes: Sequence[_Scene], heads: tuple[np.ndarray, Detections]) -> P
 
     joints = taken("joints")
     return People(found, taken("head_pixel"), taken("pelvis_pixel"), joints[:, HEAD], taken("rotations"), taken("betas"), joints)
-
-
-def _told(knowledge: Knowledge, rng: np.random.Generator) -> tuple[bool, bool, bool]:
-    """Whether intrinsics, poses and depths are told; poses are not without intrinsics, as with real rigs."""
-    chance = rng.random(4)
-    if chance[3] < knowledge.nothing:
-        return False, False, False
-    intrinsics = bool(chance[0] < knowledge.intrinsics)
-    return intrinsics, intrinsics and bool(chance[1] < knowledge.poses), bool(chance[2] < knowledge.depth)
 
 
 def _letterboxed(images: UInt8[Tensor, "F 3 H W"], side: int) -> UInt8[Tensor, "F 3 Q Q"]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from chromm_ros import __main__ as cli
 from chromm_ros.model.checkpoint import read_card
-from chromm_ros.model.config import ModelOptions
+from chromm_ros.model.config import ModelOptions, NetworkConfig
 from chromm_ros.model.initialise import untrained
 from chromm_ros.model.load import load_network
 from chromm_ros.synthetic import held_out
@@ -41,6 +41,10 @@ class Pull:
         self.name, self.parts = name, parts
 
     defaults = Defaults(steps=4, batch=2, lr=0.1, warm_up=1)
+
+    def at(self, config: NetworkConfig) -> "Pull":
+        assert config == CONFIG
+        return self
 
     def build(self, start: Start) -> nn.Module:
         return untrained(CONFIG, start.seed, mode="compose", detector=False)

@@ -86,7 +86,7 @@ def gather(seed: int, room: Room, count: int, rests: Float64[np.ndarray, "P 55 3
                 float(rng.uniform(0.40, 0.48)),
             )
             track = _track(walker)
-            free = room.clearance(track).min() > ROOM_FOR_ONE + ARMS.get(kind, 0.0)
+            free = room.clearance(track if kind == "walk" else track[:1]).min() > ROOM_FOR_ONE + ARMS.get(kind, 0.0)
             if free and all(_apart(walker, track, *other) for other in zip(walkers, tracks, strict=True)):
                 walkers.append(walker)
                 tracks.append(track)

@@ -80,9 +80,11 @@ class Room:
         if not self.boxes:
             return np.asarray(walls)
         middle, half, turn = self._footprints
-        inside = np.abs(np.einsum("bij,...bj->...bi", turn, places[..., None, :] - middle)) - half
-        outer = np.linalg.norm(np.maximum(inside, 0.0), axis=-1)
-        return np.asarray(np.minimum(walls, (outer + np.minimum(inside.max(axis=-1), 0.0)).min(axis=-1)))
+        away = places[..., None, :] - middle
+        u = np.abs(away[..., 0] * turn[:, 0, 0] + away[..., 1] * turn[:, 0, 1]) - half[:, 0]
+        v = np.abs(away[..., 0] * turn[:, 1, 0] + away[..., 1] * turn[:, 1, 1]) - half[:, 1]
+        boxes = np.hypot(np.maximum(u, 0.0), np.maximum(v, 0.0)) + np.minimum(np.maximum(u, v), 0.0)
+        return np.asarray(np.minimum(walls, boxes.min(axis=-1)))
 
     def _north(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Distance to the wall at the greatest y, with its door."""

@@ -4,7 +4,8 @@ What ties them, best first:
 
 1. `rig`: poses known from TF, of a rig or of a base that moves. They replace the estimates of their frames and anchor the world. Frames
    without one are placed by a fit to the known ones and to what the window before had too, as long as that window stands in the
-   same world; alone, the errors of few known cameras would swing all others. The residual tells how far the estimates were off.
+   same world (`tie.Tie.anchored`); alone, the errors of few known cameras would swing all others. The residual tells how far the
+   estimates were off.
 2. `shared`: images (camera and stamp) that the window before had too. Their poses give a first fit, rotation first
    (`geometry.sim3.fit_poses`), so cameras on one line, or a single one, are no special case; static points in them refine it
    (`overlap`).
@@ -113,7 +114,8 @@ class Stitcher:
         shared = np.isfinite(last[:, 0, 0])
         if known.any():
             shared &= bool((np.abs(last - cameras.known)[shared & known] < AGREE).all() and (shared & known).any())
-            return self._tied("rig", cameras, statics, np.where(known[:, None, None], cameras.known, last), known, shared)
+            targets = np.where(known[:, None, None], cameras.known, last)
+            return self._tied("rig", cameras, statics, targets, known, shared).anchored(cameras.step[known | shared])
         if shared.any():
             return self._tied("shared", cameras, statics, last, known, shared)
         stood = np.array([self._cameras.get(view, UNKNOWN) for view, _ in keys]).reshape(-1, 4, 4)

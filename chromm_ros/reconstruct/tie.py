@@ -1,10 +1,12 @@
 """What ties a window to the world: cameras, and points, that are known in both, and whether that can be meant."""
 
+from __future__ import annotations
+
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from chromm_ros.geometry.rotation import geodesic_angle
 from chromm_ros.geometry.sim3 import Similarity, fit_poses
@@ -20,6 +22,9 @@ ASTRAY, ASTRAY_DEG = 0.5, 30.0
 """What a fit may leave at most where images that both windows have take part: a share of the scene's size, and the mean angle."""
 ASTRAY_ELSE = 10.0
 """Sizes of the scene that it may leave where none do: known poses may err, and cameras that are taken to stand may have moved."""
+TORN, TORN_DEG = 0.03, 4.0
+"""How far known cameras may lie from where the others say, as a share of the scene's size, before they stand in another world: more than
+the usual noise makes of one known among four (planted). By less the others are drawn to them, within some twenty windows."""
 SMALLEST_M = 1.0
 """Least size of a scene."""
 
@@ -68,9 +73,39 @@ class Tie:
         """Root mean square distance in metres and mean angle in degrees that the fit leaves between the cameras of both worlds."""
         if not len(self.known):
             return 0.0, 0.0
-        placed = self.fit(scale).apply_to_poses(self.window_from_cam)
-        distance = np.sqrt(((placed[:, :3, 3] - self.world_from_cam[:, :3, 3]) ** 2).sum(axis=-1).mean())
-        return float(distance), float(np.degrees(geodesic_angle(placed[:, :3, :3], self.world_from_cam[:, :3, :3]).mean()))
+        return _apart(self.fit(scale).apply_to_poses(self.window_from_cam), self.world_from_cam)
+
+    def anchored(self, step: Int[np.ndarray, "N"]) -> Tie:
+        """The newest known cameras alone where the others agree with one another, but not with the known: TF jumped, as in a corrected map.
+
+        What the window before left then stands in the world as it was, and would hold the others there; only its unit still counts.
+
+        Args:
+            step: of each camera in the window.
+        """
+        unit = next((unit for unit in (self.seen, self.told, self.carried) if math.isfinite(unit)), math.nan)
+        if not self.shared or not self.known.any() or self.known.all() or math.isnan(unit):
+            return self
+        others, known = self._of(~self.known), self._of(self.known)
+        distance, angle = others.left(unit)
+        off, turned = _apart(others.fit(unit).apply_to_poses(known.window_from_cam), known.world_from_cam)
+        one = distance <= MOVED * self.size_m and angle <= MOVED_DEG
+        if not one or (off <= TORN * self.size_m and turned <= TORN_DEG):
+            return self
+        return self._of(self.known & (step == step[self.known].max()))
+
+    def _of(self, rows: Bool[np.ndarray, "N"]) -> Tie:
+        """Some of the cameras alone, joined by their poses."""
+        return replace(
+            self,
+            window_from_cam=self.window_from_cam[rows],
+            world_from_cam=self.world_from_cam[rows],
+            known=self.known[rows],
+            told=math.nan if math.isfinite(self.seen) else self.told,
+            carried=self.seen,
+            overlap=None,
+            shared=False,
+        )
 
     def absurd(self, scale: float, most: float) -> bool:
         """Whether the window cannot be meant: its unit is another one, or its cameras or points lie where no noise puts them.
@@ -105,3 +140,9 @@ class Tie:
             "stitch_points": float(self.overlap.count) if self.overlap is not None else 0.0,
             "stitch_points_error": self.overlap.error if self.overlap is not None else 0.0,
         }
+
+
+def _apart(placed: Float[np.ndarray, "N 4 4"], there: Float[np.ndarray, "N 4 4"]) -> tuple[float, float]:
+    """Root mean square distance in metres and mean angle in degrees."""
+    distance = np.sqrt(((placed[:, :3, 3] - there[:, :3, 3]) ** 2).sum(axis=-1).mean())
+    return float(distance), float(np.degrees(geodesic_angle(placed[:, :3, :3], there[:, :3, :3]).mean()))

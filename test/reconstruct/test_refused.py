@@ -110,3 +110,22 @@ def test_two_bad_windows_of_people_at_the_start_do_not_last() -> None:
     scales = [r.metric_scale for r in run(seen)]
     assert scales[0] == pytest.approx(2.0, rel=0.1)
     assert scales[1] == pytest.approx(scales[0] ** 0.5, rel=0.02) and scales[-1] < 1.1
+
+
+def test_where_tf_jumps_the_other_cameras_follow_the_known_one() -> None:
+    """As when a robot is placed anew in its map: images of the old world must not hold the cameras that TF does not know."""
+    jump = se3.compose(matrix_from_rotvec(np.array([0.0, 0.0, 0.3])), np.array([1.0, -2.0, 0.0]))
+    world, seen = World(rig=True), looks(World(rig=True), 10, known=1)
+    for index, (window, prediction) in enumerate(seen):
+        sets = tuple(
+            replace(s, frames=(replace(s.frames[0], world_from_cam=jump @ s.frames[0].world_from_cam), *s.frames[1:]))
+            if index + step >= 5 and s.frames[0] is not None and s.frames[0].world_from_cam is not None
+            else s
+            for step, s in enumerate(window.sets)
+        )
+        seen[index] = (replace(window, sets=sets), prediction)
+    found = run(seen)
+    assert not any(r.health["window_refused"] for r in found)
+    np.testing.assert_allclose(found[1].world_from_cam[-1], world.cameras(4), atol=1e-4)
+    for index in range(2, 10):  # from the first on whose newest image of the known camera is in the new world
+        np.testing.assert_allclose(found[index].world_from_cam[-1], jump @ world.cameras(index + 3), atol=1e-3)

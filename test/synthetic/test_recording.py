@@ -49,7 +49,7 @@ def test_bodies_cameras_and_images_come_back(written: tuple[Path, list[Moment]])
         info = bag.deserialize(next(bag.messages(["/cam2/camera_info"])))
         image = bag.deserialize(next(bag.messages(["/cam2/image_raw/compressed"])))
     np.testing.assert_allclose(transforms["cam2_optical_frame"], moments[0].world_from_cam[1], atol=1e-9)
-    k = np.reshape(info.k, (3, 3)) + [[0, 0, 0.5], [0, 0, 0.5], [0, 0, 0]]
+    k = np.add(np.reshape(info.k, (3, 3)), [[0, 0, 0.5], [0, 0, 0.5], [0, 0, 0]])
     np.testing.assert_allclose(k, moments[0].intrinsics[1])
     decoded = cv2.imdecode(np.asarray(image.data), cv2.IMREAD_COLOR)[..., ::-1]
     assert np.abs(decoded.astype(int) - moments[0].images[1]).mean() < 8.0

@@ -106,7 +106,8 @@ class Take:
         drawn = self._drawn(merge([*self._room_meshes, *people]), world_from_cam)
         images = drawn.images
         if self.options.photo:
-            images = expose(images, np.random.default_rng([self.seed, 73, round(t * 1e6)]), self.options.effects)
+            moment = np.random.default_rng([self.seed, 74, round(t * 1e6)])
+            images = expose(images, np.random.default_rng([self.seed, 73]), moment, self.options.effects)
         pixels = self._project(joints[:, [HEAD, 0]].astype(np.float64), world_from_cam)
         head = self._puppet.part == Part.HEAD
         cam_from_world = np.ascontiguousarray(se3.inverse(world_from_cam))

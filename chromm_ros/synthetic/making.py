@@ -105,5 +105,5 @@ def _outlined(moment: Moment, view: int) -> np.ndarray:
 
 def _truth(moment: Moment) -> dict[str, np.ndarray]:
     """Everything but the maps."""
-    plain = {name: value for name, value in vars(moment).items() if name not in {"images", "depth", "person", "body"}}
+    plain = {name: np.asarray(value) for name, value in vars(moment).items() if name not in {"images", "depth", "person", "body"}}
     return {**plain, **{f"body_{name}": value for name, value in vars(moment.body).items()}}

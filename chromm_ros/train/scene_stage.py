@@ -120,7 +120,8 @@ def conditions(batch: Batch) -> Conditions:
     """What is told, as S scenes of N views."""
 
     def scenes(values: Tensor) -> Tensor:
-        return torch.unflatten(values, 0, (batch.scenes, -1))
+        by_scene: Tensor = values.unflatten(0, (batch.scenes, -1))
+        return by_scene
 
     views = batch.views
     return Conditions(

@@ -50,7 +50,9 @@ class Oracle:
             cam_from_world = se3.inverse(m[t].world_from_cam[v])
             heads.append(se3.apply(cam_from_world, m[t].joints[k, 15:16])[0])
             b = m[t].body
-            pose = np.concatenate([b.global_orient[k : k + 1], b.body_pose[k], b.left_hand_pose[k], b.right_hand_pose[k], b.jaw_pose[k : k + 1]])
+            pose = np.concatenate(
+                [b.global_orient[k : k + 1], b.body_pose[k], b.left_hand_pose[k], b.right_hand_pose[k], b.jaw_pose[k : k + 1]]
+            )
             rotations = matrix_from_rotvec(pose.astype(np.float64))
             rotations[0] = cam_from_world[:3, :3] @ rotations[0]
             turns.append(rotations)
@@ -59,7 +61,9 @@ class Oracle:
         points[..., 2] = depth
 
         def sight(name: str) -> torch.Tensor:
-            return torch.from_numpy(np.stack([getattr(m[frames[f][0]], name)[frames[f][1], k] for f, k in sights]).astype(np.float32))
+            return torch.from_numpy(
+                np.stack([getattr(m[frames[f][0]], name)[frames[f][1], k] for f, k in sights]).astype(np.float32)
+            )
 
         return Prediction(
             step=torch.tensor([t for t, _ in frames]), view=torch.tensor([v for _, v in frames]),

@@ -14,6 +14,7 @@ from scipy.spatial.distance import cdist
 
 from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.people import People
+from chromm_ros.reconstruct.recall import by_frame, recall
 from chromm_ros.reconstruct.tracks import CameraTracks, Sights
 from chromm_ros.reconstruct.transport import match
 from chromm_ros.settings import Settings, setting
@@ -83,12 +84,18 @@ class Tracker:
                 newest frame.
         """
         numbers = np.full(len(people), -1)
-        for step in np.unique(cameras.step):  # oldest first: the frames of one camera are a sequence
-            frames = np.flatnonzero(cameras.step == step)
-            members = [np.flatnonzero(people.frame == frame) for frame in frames]
-            images = [_sights(cameras, people, joints, int(f), here) for f, here in zip(frames, members, strict=True)]
-            for here, named in zip(members, self._name(images), strict=True):
-                numbers[here] = named
+        members = by_frame(people, len(cameras))
+        left, newest = recall(self.cameras, cameras, people, members, SAME_PIXEL, numbers)
+        moves = np.array([bool(newest[here].any()) for here in members], dtype=bool)
+        for step in np.unique(cameras.step[left | moves]):  # oldest first: the frames of one camera are a sequence
+            for frame in np.flatnonzero(moves & (cameras.step == step)).tolist():
+                here = members[frame]
+                sights = _sights(cameras, people, joints, frame, here)
+                self.cameras[sights.view].follow(numbers[here], newest[here], sights)
+            frames = np.flatnonzero(left & (cameras.step == step)).tolist()
+            images = [_sights(cameras, people, joints, frame, members[frame]) for frame in frames]
+            for frame, named in zip(frames, self._name(images), strict=True):
+                numbers[members[frame]] = named
         self._forget(cameras, newest_ns)
         return numbers
 

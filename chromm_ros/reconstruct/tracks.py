@@ -53,6 +53,16 @@ class Seen:
     pixel: Float[np.ndarray, "N 2"]
     """Heads."""
 
+    def carried(self, pixel: Float[np.ndarray, "M 2"], same_px: float) -> Int[np.ndarray, "M"]:
+        """The tracks of heads that a new prediction puts here; -1 for who had none."""
+        numbers = np.full(len(pixel), -1)
+        if len(numbers):
+            distance = cdist(self.pixel, pixel)
+            rows, columns = linear_sum_assignment(np.minimum(distance, same_px))
+            same = distance[rows, columns] < same_px
+            numbers[columns[same]] = self.number[rows[same]]
+        return numbers
+
 
 @dataclass
 class CameraTracks:
@@ -77,14 +87,8 @@ class CameraTracks:
 
     def carried(self, sights: Sights) -> Int[np.ndarray, "N"]:
         """The tracks that the people of an image had when it came before; -1 for who had none."""
-        numbers, before = np.full(len(sights.pixel), -1), self.images.get(sights.stamp_ns)
-        if before is None or not len(numbers):
-            return numbers
-        distance = cdist(before.pixel, sights.pixel)
-        rows, columns = linear_sum_assignment(np.minimum(distance, sights.same_px))
-        same = distance[rows, columns] < sights.same_px
-        numbers[columns[same]] = before.number[rows[same]]
-        return numbers
+        before = self.images.get(sights.stamp_ns)
+        return np.full(len(sights.pixel), -1) if before is None else before.carried(sights.pixel, sights.same_px)
 
     def free(self, stamp_ns: int) -> Bool[np.ndarray, "N"]:
         """Which tracks may still be in an image: those that were not in it before."""
@@ -99,22 +103,22 @@ class CameraTracks:
             self.token = np.concatenate([self.token, sights.token[fresh]])
             self.joints = np.concatenate([self.joints, sights.joints[fresh]])
             self.last_ns = np.append(self.last_ns, np.full(fresh.sum(), sights.stamp_ns))
-        place = np.searchsorted(self.number, numbers)
-        newest = sights.stamp_ns >= self.last_ns[place]
-        if newest.any():  # most images come again, and are older than what is known
-            self._follow(place[newest], newest, sights)
-        before = self.images.get(sights.stamp_ns)
-        if before is None:
-            self.images[sights.stamp_ns] = Seen(numbers, sights.pixel)
-            return
-        others = ~_among(before.number, numbers)
-        self.images[sights.stamp_ns] = Seen(
-            np.append(before.number[others], numbers), np.concatenate([before.pixel[others], sights.pixel])
-        )
+        newest = sights.stamp_ns >= self.last_ns[np.searchsorted(self.number, numbers)]
+        if newest.any():  # an image that comes again may be older than what is known
+            self.follow(numbers, newest, sights)
+        self.note(sights.stamp_ns, numbers, sights.pixel)
 
-    def _follow(self, place: Int[np.ndarray, "K"], which: Bool[np.ndarray, "N"], sights: Sights) -> None:
-        """Bring tracks up to people of the newest image in which they were seen."""
-        joints, toward = sights.joints[which], sights.away()[0][which]
+    def note(self, stamp_ns: int, numbers: Int[np.ndarray, "N"], pixel: Float[np.ndarray, "N 2"]) -> None:
+        """Remember who is where in an image, beside others who were found in it before."""
+        before = self.images.get(stamp_ns)
+        others = ~_among(before.number, numbers) if before is not None else np.zeros(0, dtype=bool)
+        if before is not None and others.any():
+            numbers, pixel = np.append(before.number[others], numbers), np.concatenate([before.pixel[others], pixel])
+        self.images[stamp_ns] = Seen(numbers, pixel)
+
+    def follow(self, numbers: Int[np.ndarray, "N"], which: Bool[np.ndarray, "N"], sights: Sights) -> None:
+        """Bring tracks up to some of the people of an image: the newest in which these were seen."""
+        joints, toward, place = sights.joints[which], sights.away()[0][which], np.searchsorted(self.number, numbers[which])
         held = ((self.joints[place] - joints).mean(axis=1) * toward).sum(axis=-1)  # the old depth beside the new one
         self.joints[place] = joints + ((1.0 - DEPTH_GAIN) * held[:, None] * toward)[:, None]
         self.token[place] += TOKEN_GAIN * (sights.token[which] - self.token[place])

@@ -1,7 +1,7 @@
 """Entropy-regularised optimal transport with a dustbin, and the matching read off it.
 
 The form is that of SuperGlue (Sarlin et al., CVPR 2020, section 3.2), with the constants that Human3R's tracker uses, whose lineage
-CHROMM follows: the paper gives none itself. It runs in the logarithm, so that no score is too low to be told from a lower one.
+CHROMM follows: the paper gives none itself. The plan is a logarithm, so that no score is too low to be told from a lower one.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ DUSTBIN = -10.0
 ITERATIONS = 20
 """Of Sinkhorn's algorithm, at most (Human3R)."""
 CONVERGED = 1e-9
-"""Change of the logarithms below which further iterations change nothing."""
+"""Relative change of the scalings below which further iterations change nothing."""
 ACCEPT = 0.2
 """Smallest share of the transport that makes a match (Human3R)."""
 
@@ -29,16 +29,19 @@ def log_transport(scores: Float[np.ndarray, "*B M N"]) -> Float[np.ndarray, "*B 
     *batch, rows, columns = scores.shape
     kernel = np.full((*batch, rows + 1, columns + 1), DUSTBIN)
     kernel[..., :rows, :columns] = scores
-    row_mass, column_mass = np.zeros(rows + 1), np.zeros(columns + 1)
-    row_mass[-1], column_mass[-1] = np.log(columns), np.log(rows)
-    u, v = np.zeros((*batch, rows + 1)), np.zeros((*batch, columns + 1))
+    # No sum is below that of the dustbin, so scores that vanish here change none; in the plan they are told apart again.
+    weight = np.exp(kernel)
+    across = np.swapaxes(weight, -1, -2)
+    row_mass, column_mass = np.ones((rows + 1, 1)), np.ones((columns + 1, 1))
+    row_mass[-1], column_mass[-1] = columns, rows
+    u, v = np.ones((*batch, rows + 1, 1)), np.ones((*batch, columns + 1, 1))
     for _ in range(ITERATIONS):
         before = u
-        u = row_mass - _log_sum(kernel + v[..., None, :], -1)
-        v = column_mass - _log_sum(kernel + u[..., :, None], -2)
-        if np.abs(u - before).max(initial=0.0) < CONVERGED:
+        u = row_mass / (weight @ v)
+        v = column_mass / (across @ u)
+        if (np.abs(u - before) <= CONVERGED * before).all():
             break
-    return np.asarray(kernel + u[..., :, None] + v[..., None, :])
+    return np.asarray(kernel + np.log(u) + np.swapaxes(np.log(v), -1, -2))
 
 
 def match(scores: Float[np.ndarray, "*B M N"]) -> Bool[np.ndarray, "*B M N"]:
@@ -50,9 +53,3 @@ def match(scores: Float[np.ndarray, "*B M N"]) -> Bool[np.ndarray, "*B M N"]:
     best_of_row = plan.argmax(axis=-1)[..., None] == columns
     best_of_column = plan.argmax(axis=-2)[..., None, :] == rows[:, None]
     return np.asarray(best_of_row & best_of_column & (plan > np.log(ACCEPT)))
-
-
-def _log_sum(values: Float[np.ndarray, "*B M N"], axis: int) -> Float[np.ndarray, "..."]:
-    """log(sum(exp(values))) along an axis in which something is finite; SciPy's asks more questions than it computes here."""
-    largest = values.max(axis=axis, keepdims=True)
-    return np.asarray(np.squeeze(largest, axis) + np.log(np.exp(values - largest).sum(axis=axis)))

@@ -125,7 +125,7 @@ class BagWriter:
         )  # fmt: skip  # field by field
         self._write(topic, name, stamp_ns, message)
 
-    def _body(self, bodies: BodyParams, k: int, number: int, joints: Float[np.ndarray, "55 3"], seen_by: list[str]) -> object:
+    def _body(self, bodies: BodyParams, k: int, number: int, joints: Float[np.ndarray, "55 3"], seen_by: list[str]) -> Any:
         flat = {name: getattr(bodies, name)[k].astype(np.float32).reshape(-1) for name in vars(bodies)}
         pelvis = joints[0].astype(np.float64)
         axes = Rotation.from_rotvec(flat["global_orient"].astype(np.float64)) * Rotation.from_matrix(REP155_FROM_BODY.T)
@@ -139,24 +139,24 @@ class BagWriter:
             joint_scores=np.ones(len(joints), np.float32), deviation=0.0, **flat,
         )  # fmt: skip  # field by field
 
-    def _transform(self, pose: Float[np.ndarray, "4 4"]) -> object:
+    def _transform(self, pose: Float[np.ndarray, "4 4"]) -> Any:
         quaternion = Rotation.from_matrix(pose[:3, :3]).as_quat().tolist()
         return self._make(
             "geometry_msgs/msg/Transform", self._make("geometry_msgs/msg/Vector3", *pose[:3, 3].tolist()),
             self._make("geometry_msgs/msg/Quaternion", *quaternion),
         )  # fmt: skip  # translation, rotation
 
-    def _header(self, stamp_ns: int, frame: str) -> object:
+    def _header(self, stamp_ns: int, frame: str) -> Any:
         stamp = self._make("builtin_interfaces/msg/Time", stamp_ns // 10**9, stamp_ns % 10**9)
         return self._make("std_msgs/msg/Header", stamp, frame)
 
-    def _make(self, name: str, *values: object) -> object:
+    def _make(self, name: str, *values: Any) -> Any:
         return self._store.types[name](*values)
 
-    def _named(self, name: str, **values: object) -> object:
+    def _named(self, name: str, **values: Any) -> Any:
         return self._store.types[name](**values)
 
-    def _write(self, topic: str, name: str, stamp_ns: int, message: object, *, latched: bool = False) -> None:
+    def _write(self, topic: str, name: str, stamp_ns: int, message: Any, *, latched: bool = False) -> None:
         if topic not in self._connections:
             offered = [LATCHED] if latched else []
             self._connections[topic] = self._writer.add_connection(

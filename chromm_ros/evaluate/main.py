@@ -5,6 +5,10 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chromm_ros.synthetic.feed import Clip
 
 CLOTHES = ("suits", "naturalistic", "uniforms")
 COLUMNS = (
@@ -65,7 +69,7 @@ def _takes(arguments: argparse.Namespace) -> None:
         arguments.json.write_text(json.dumps({"weights": pipeline.predictor.weights, "rows": rows}, indent=1))
 
 
-def _clips(arguments: argparse.Namespace, clothes: str) -> Iterator[object]:
+def _clips(arguments: argparse.Namespace, clothes: str) -> "Iterator[Clip]":
     from chromm_ros.synthetic import held_out
     from chromm_ros.synthetic.feed import clip
     from chromm_ros.synthetic.world.take import TakeOptions

@@ -66,7 +66,7 @@ def scene(arguments: argparse.Namespace, chosen: TakeOptions, say: Say) -> None:
                 str(arguments.out / f"{stem}_depth_mm.png"), np.round(1e3 * moment.depth[view]).clip(0, 65535).astype(np.uint16)
             )
             cv2.imwrite(str(arguments.out / f"{stem}_person.png"), moment.person[view])
-        np.savez_compressed(arguments.out / f"{k:04d}_truth.npz", **_truth(moment))
+        np.savez_compressed(arguments.out / f"{k:04d}_truth.npz", **_truth(moment))  # type: ignore[arg-type]  # its stub lacks arrays by name
     say(f"{arguments.out}: {len(moments)} moments of {chosen.views} cameras, {take.clothes}, cameras: {take.rig_kind}")
 
 
@@ -100,7 +100,7 @@ def _outlined(moment: Moment, view: int) -> np.ndarray:
         mask = (moment.person[view] == k + 1).astype(np.uint8)
         contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(image, contours, -1, _COLORS[(67 * number) % 256].tolist(), 1)
-    return image
+    return np.asarray(image)
 
 
 def _truth(moment: Moment) -> dict[str, np.ndarray]:

@@ -113,7 +113,8 @@ def _mean_log(depth: Float[Tensor, "F H W"], true: Float[Tensor, "F H W"], scene
     """Mean logarithm of depth in each scene, where a true depth is known."""
     there = (true > 0.0).float().unflatten(0, (scenes, -1)).flatten(1)
     logs = depth.clamp(min=1e-3).log().unflatten(0, (scenes, -1)).flatten(1)
-    return (logs * there).sum(1) / there.sum(1).clamp(min=1)
+    mean: Tensor = (logs * there).sum(1) / there.sum(1).clamp(min=1)
+    return mean
 
 
 def conditions(batch: Batch) -> Conditions:

@@ -129,7 +129,7 @@ def _head(rng: np.random.Generator) -> list[Material]:
 
 def _faces(rows: dict[Part, int], puppet: Puppet) -> Int32[np.ndarray, "M"]:
     """Row of each face, given that of each part."""
-    return np.array([rows[part] for part in Part], np.int32)[puppet.part]
+    return np.asarray(np.array([rows[part] for part in Part], np.int32)[puppet.part])
 
 
 def _clothed(garments: Garments, rng: np.random.Generator, puppet: Puppet) -> Outfit:

@@ -133,7 +133,7 @@ def _parts(weights: Float32[np.ndarray, "N 55"], faces: Int32[np.ndarray, "M 3"]
     hands = {"left": Part.LEFT_HAND, "right": Part.RIGHT_HAND}
     of_joint = np.array([_PART_OF.get(name, hands.get(name.partition("_")[0], Part.HEAD)) for name in NAMES])
     by_part = weights @ (of_joint[:, None] == np.arange(len(Part))).astype(np.float32)
-    return by_part[faces].sum(axis=1).argmax(axis=1).astype(np.int32)
+    return np.asarray(by_part[faces].sum(axis=1).argmax(axis=1), np.int32)
 
 
 @compiled

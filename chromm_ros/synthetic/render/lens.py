@@ -67,7 +67,7 @@ def _photograph(
     taken = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
     if quality:
         taken = np.asarray(cv2.imdecode(cv2.imencode(".jpg", taken, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR))
-    return taken
+    return np.asarray(taken)
 
 
 def _streak(length: float, angle: float) -> Float[np.ndarray, "k k"]:

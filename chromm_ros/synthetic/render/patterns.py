@@ -37,7 +37,7 @@ def noise(x: float, y: float, z: float) -> float:
 @compiled
 def in_joint(x: float) -> bool:
     """Whether a number is within a joint's half width of a whole one."""
-    return abs(x - np.floor(x + 0.5)) < _JOINT
+    return abs(x - np.floor(x + 0.5)) < _JOINT  # type: ignore[no-any-return]  # numba would not take a cast
 
 
 @compiled

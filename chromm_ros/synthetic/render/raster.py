@@ -1,7 +1,6 @@
-"""Which triangle a pixel sees, in homogeneous pixel coordinates, so that nothing is clipped (Olano and Greer, "Triangle Scan Conversion
-using 2D Homogeneous Coordinates", 1997).
+"""Which triangle a pixel sees, in homogeneous pixel coordinates, so that nothing is clipped.
 
-A vertex is p = K (R x + t), and the ray of a pixel is r = (u, v, 1) in the same coordinates. With e0 = p1 x p2 and so on, r meets the
+Source: Olano and Greer, "Triangle Scan Conversion using 2D Homogeneous Coordinates", 1997. A vertex is p = K (R x + t), and the ray of a pixel is r = (u, v, 1) in the same coordinates. With e0 = p1 x p2 and so on, r meets the
 triangle where all e . r have one sign, at depth z = p0 . e0 / (e0 + e1 + e2) . r: each pixel is cut at the near plane by itself.
 Everything is float64, and a shared edge gives exactly opposite numbers on both sides, so no ray slips through between two faces.
 """
@@ -54,7 +53,7 @@ def edges(points: Float64[np.ndarray, "N 3"], face: Int32[np.ndarray, "3"], e: F
             i, j = (d + 1) % 3, (d + 2) % 3
             e[k, d] = points[a, i] * points[b, j] - points[a, j] * points[b, i]
     p = points[face[0]]
-    return p[0] * e[0, 0] + p[1] * e[0, 1] + p[2] * e[0, 2]
+    return p[0] * e[0, 0] + p[1] * e[0, 1] + p[2] * e[0, 2]  # type: ignore[no-any-return]  # numba would not take a cast
 
 
 @compiled

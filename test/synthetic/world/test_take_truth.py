@@ -1,5 +1,7 @@
 """What a take says of a moment agrees with what its cameras see."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -95,6 +97,24 @@ def test_heads_and_pelvises_are_where_cameras_project_them(moments: list[Moment]
                 ahead = there[:, 2] > 1e-3
                 np.testing.assert_allclose(pixels[view][ahead], (pixel[:, :2] / pixel[:, 2:])[ahead], atol=1e-4)
                 assert np.isnan(pixels[view][~ahead]).all()
+
+
+def test_lenses_that_bend_show_people_where_truth_says() -> None:
+    """A head's pixel and the map of people are both those of the bent image; some heads lie where a pinhole would not show them."""
+    found, bent = 0, 0.0
+    for seed in SEEDS:
+        moment = Take(seed, replace(OPTIONS, distortion=0.3, fov_min_deg=80.0)).at(2.0)
+        height, width = moment.depth.shape[1:]
+        straight = np.stack([se3.apply(se3.inverse(pose), moment.joints[:, 15]) for pose in moment.world_from_cam])
+        straight = np.einsum("vij,vpj->vpi", moment.intrinsics, straight)
+        straight = straight[..., :2] / straight[..., 2:]
+        for view, person in np.argwhere(moment.head_visible > 0.9):
+            x, y = moment.head_pixel[view, person].astype(int)
+            if 0 <= x < width and 0 <= y < height:
+                assert (moment.person[view, max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2] == person + 1).any()
+                found += 1
+                bent = max(bent, np.linalg.norm(straight[view, person] - moment.head_pixel[view, person]))
+    assert found > 5 and bent > 3.0
 
 
 def test_options_hold() -> None:

@@ -106,5 +106,5 @@ def _clear(
     places = np.concatenate([np.linspace(1.0, 0.4, 13)[:, None] * place, rng.uniform(-half, half, (60, 2))])
     free = room.clearance(places) > 0.08
     if len(people):
-        free &= np.linalg.norm(people - places[:, None], axis=-1).min(axis=-1) > 0.9
+        free &= np.linalg.norm(people - places[:, None], axis=-1).min(axis=-1) > 1.2
     return np.asarray(places[int(free.argmax())])

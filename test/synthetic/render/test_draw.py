@@ -62,11 +62,7 @@ def test_depth_and_people_are_those_of_cast_rays(seed: int) -> None:
     scene = merge([soup(seed, 90, size=1.6), soup(seed + 10, 60, person=1), soup(seed + 20, 60, person=2)])
     pose = se3.compose(matrix_from_rotvec(0.5 * np.random.default_rng(seed).normal(size=3)), np.array([0.3, -0.2, 0.1]))
     picture, (depth, face) = drawn(scene, pose), cast(scene, pose)
-    assert (
-        (depth > 0).mean() > 0.3
-        and (depth == 0).any()
-        and (se3.apply(se3.inverse(pose), scene.vertices.astype(float))[:, 2] < 0).any()
-    )
+    assert (depth > 0).mean() > 0.3 and (se3.apply(se3.inverse(pose), scene.vertices.astype(float))[:, 2] < 0).any()
     same = (picture.depth[0] > 0) == (depth > 0)
     assert (~same).sum() <= 2, "a pixel centre on an edge may fall either way"
     off = np.abs(picture.depth[0] - depth)[same & (depth > 0)]

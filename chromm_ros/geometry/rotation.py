@@ -52,7 +52,8 @@ def nearest_rotation(matrix: Float[np.ndarray, "*B 3 3"]) -> Float[np.ndarray, "
     if len(flat) < _FEW:
         return np.asarray(_by_svd(flat).reshape(matrix.shape))
     result, usual = _polar(flat)
-    result[~usual] = _by_svd(flat[~usual])
+    if not usual.all():
+        result[~usual] = _by_svd(flat[~usual])
     return np.asarray(result.reshape(matrix.shape))
 
 

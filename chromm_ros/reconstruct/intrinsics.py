@@ -42,9 +42,15 @@ class IntrinsicsPool:
             self._guesses = {key: g for key, g in self._guesses.items() if key[0] != view or key[1:] == (width, height)}
             guesses = self._guesses.setdefault((view, width, height), deque(maxlen=self._windows))
             same = frames & (cameras.size == [width, height]).all(axis=-1)
-            guesses.append(np.median(cameras.intrinsics[same], axis=0))
-            pooled[same] = np.median(guesses, axis=0)
+            guesses.append(_median(cameras.intrinsics[same]))
+            pooled[same] = _median(np.array(guesses))
         return replace(cameras, intrinsics=pooled)
+
+
+def _median(matrices: Float[np.ndarray, "N 3 3"]) -> Float[np.ndarray, "3 3"]:
+    """Element by element; for so few numbers several times as fast as NumPy's, which asks what there is first."""
+    rising, count = np.sort(matrices, axis=0), len(matrices)
+    return np.asarray((rising[(count - 1) // 2] + rising[count // 2]) / 2.0)
 
 
 def reprojected(cameras: Cameras, people: People) -> People:

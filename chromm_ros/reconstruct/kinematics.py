@@ -4,6 +4,7 @@
 of a window. This is the same forward kinematics (SMPL, Loper et al. 2015, eq. 3 and 4) without that way round, in float32 (a micrometre).
 """
 
+from itertools import pairwise
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -11,18 +12,30 @@ from jaxtyping import Float
 
 from chromm_ros.body.skeleton import JOINTS, PARENTS
 
-_PLACE = np.array([*range(22), *range(25, 55), 22])
-"""SMPL-X's joint for each of the network's 53 rotations; the eyes (23, 24) have none."""
 
-
-def _generations() -> list[tuple[np.ndarray, np.ndarray]]:
-    """Joints with their parents, generation by generation from the root's children on."""
-    parents = np.array(PARENTS)
+def _depths() -> np.ndarray:
+    """Generations between each joint and the root."""
     depth = np.zeros(JOINTS, dtype=np.int64)
     for joint in range(1, JOINTS):
-        depth[joint] = depth[parents[joint]] + 1
-    members = [np.flatnonzero(depth == d) for d in range(1, depth.max() + 1)]
-    return [(joints, parents[joints]) for joints in members]
+        depth[joint] = depth[PARENTS[joint]] + 1
+    return depth
+
+
+_DEPTH, _LEAF = _depths(), np.bincount(np.maximum(PARENTS, 0), minlength=JOINTS) == 0
+_ORDER = np.lexsort((_LEAF, _DEPTH))
+"""Joints by generation, so that each generation is one slice, in it first those that turn others."""
+_RANK = np.argsort(_ORDER)
+"""Place of every joint in that order."""
+_ABOVE = np.array([_RANK[max(PARENTS[joint], 0)] for joint in _ORDER])
+"""Place of every place's parent."""
+_PLACE = _RANK[[*range(22), *range(25, 55), 22]]
+"""Place of each of the network's 53 rotations; the eyes have none and turn nothing."""
+
+
+def _generations() -> list[tuple[slice, slice]]:
+    """Places of the root's children, their children, and so on; and of those among them that turn others."""
+    firsts = np.searchsorted(_DEPTH[_ORDER], np.arange(1, _DEPTH.max() + 2)).tolist()
+    return [(slice(a, b), slice(a, a + int((~_LEAF[_ORDER[a:b]]).sum()))) for a, b in pairwise(firsts)]
 
 
 _GENERATIONS = _generations()
@@ -46,14 +59,13 @@ def posed_joints(
     expression: Float[np.ndarray, "P 10"],
 ) -> Float[np.ndarray, "P 55 3"]:
     """The joints that `SmplxBody.joints` gives for the same bodies without translation, metres, as float64."""
-    rest = np.moveaxis(skeleton.rest_joints(betas, expression), 0, -1)  # joints 3 P: all arithmetic runs along P
-    turn = np.zeros((JOINTS, 3, 3, len(betas)), np.float32)
-    turn[:, [0, 1, 2], [0, 1, 2]] = 1.0
+    posed = np.array(np.moveaxis(skeleton.rest_joints(betas, expression)[:, _ORDER], 0, -1), order="C")
+    turn = np.empty((JOINTS, 3, 3, len(betas)), np.float32)  # joints 3 3 P: all arithmetic runs along P
     turn[_PLACE] = np.moveaxis(rotations, 0, -1)
-    posed = np.array(rest, order="C")
-    for joints, parents in _GENERATIONS:
-        above = turn[parents]
-        posed[joints] = posed[parents] + (above * (rest[joints] - rest[parents])[:, None]).sum(axis=2)
-        own = turn[joints]
-        turn[joints] = sum(above[:, :, k, None] * own[:, k, None] for k in range(3))
-    return np.ascontiguousarray(np.moveaxis(posed, -1, 0)).astype(np.float64)
+    bones = posed - posed[_ABOVE]
+    for joints, turners in _GENERATIONS:
+        above, bone = turn[_ABOVE[joints]], bones[joints, None]
+        posed[joints] = posed[_ABOVE[joints]] + sum(above[:, :, k] * bone[:, :, k] for k in range(3))
+        above, own = above[: turners.stop - turners.start], turn[turners]
+        turn[turners] = sum(above[:, :, k, None] * own[:, k, None] for k in range(3))
+    return np.moveaxis(posed[_RANK], -1, 0).astype(np.float64, order="C")

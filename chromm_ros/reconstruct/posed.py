@@ -35,15 +35,20 @@ class Posed:
     stamp_ns: Int[np.ndarray, "*N"]
     """Frame-set in which it was seen."""
 
-    def __getitem__(self, index: Int[np.ndarray, "..."]) -> Posed:
-        """The bodies named by a table of indices, in the table's shape."""
-        picked = {f.name: getattr(self.params, f.name)[index] for f in fields(BodyParams)}
+    def __getitem__(self, index: Int[np.ndarray, "..."] | int) -> Posed:
+        """The bodies named by a table of indices, in the table's shape; or one row of such a table, as a view."""
+        picked = {name: getattr(self.params, name)[index] for name in _PARAMS}
         return Posed(BodyParams(**picked), **{name: getattr(self, name)[index] for name in _ARRAYS})
+
+    def rows(self) -> list[Posed]:
+        """One after the other along the first axis."""
+        return [self[k] for k in range(len(self))]
 
     def __len__(self) -> int:
         return len(self.score)
 
 
+_PARAMS = tuple(f.name for f in fields(BodyParams))
 _ARRAYS = tuple(f.name for f in fields(Posed) if f.name != "params")
 
 
@@ -63,6 +68,6 @@ def pose(bodies: Bodies, skeleton: Skeleton, stamps_ns: tuple[int, ...]) -> Pose
 
 def joined(first: Posed, second: Posed) -> Posed:
     """Both, one after the other."""
-    params = {f.name: np.concatenate([getattr(first.params, f.name), getattr(second.params, f.name)]) for f in fields(BodyParams)}
+    params = {name: np.concatenate([getattr(first.params, name), getattr(second.params, name)]) for name in _PARAMS}
     arrays = {name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in _ARRAYS}
     return Posed(BodyParams(**params), **arrays)

@@ -70,16 +70,18 @@ class Roster:
         pool, sources = self._filled(ids, posed, table)
         self._last, self._last_ids = pool[sources[:, -1]], ids
         shown = [n for n, number in enumerate(ids) if table[n, -1] >= 0 or self._members[number].hits >= self._config.min_hits]
-        return tuple(self._person(ids[n], pool[sources[n]], bodies, table[n], stamps_ns) for n in shown), left, id_of_group[groups]
+        rows = pool[sources[shown]].rows()
+        people = tuple(self._person(ids[n], row, bodies, table[n], stamps_ns) for n, row in zip(shown, rows, strict=True))
+        return people, left, id_of_group[groups]
 
     def _name(self, tracks: Int[np.ndarray, "P"], groups: Int[np.ndarray, "P"]) -> Int[np.ndarray, "N"]:
         """The id of every group: the one that most of its sights carry already, each id once; else a new one."""
         names = np.full(groups.max(initial=-1) + 1, -1)
         carried = np.array([self._id_of.get(int(track), -1) for track in tracks], dtype=np.int64)
         old = carried >= 0
-        pairs, weights = np.unique(np.stack([groups[old], carried[old]], axis=-1), axis=0, return_counts=True)
-        for k in np.lexsort((pairs[:, 1], -weights)):
-            group, number = pairs[k]
+        keys, weights = np.unique(groups[old] * self.next_id + carried[old], return_counts=True)  # ids are below the next one
+        for key in keys[np.lexsort((keys % self.next_id, -weights))].tolist():
+            group, number = divmod(key, self.next_id)
             if names[group] < 0 and number not in names:
                 names[group] = number
         first_sight = np.unique(groups, return_index=True)[1]

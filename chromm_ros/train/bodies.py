@@ -17,14 +17,15 @@ EVERY = 96
 
 @lru_cache(maxsize=4)
 def free_body(device: torch.device) -> SmplxBody:
-    """The free body on a device."""
-    return SmplxBody.load("").to(device)
+    """The free body on a device; loading multiplies, too, and what autocast makes of that would stay."""
+    with without_autocast(device):
+        return SmplxBody.load("").to(device)
 
 
 @lru_cache(maxsize=4)
 def skin(device: torch.device) -> tuple[SmplxBody, Int[Tensor, "W 3"]]:
     """The free body with the corners of the compared triangles alone, and these triangles."""
-    body = SmplxBody.load("")
+    body = free_body(torch.device("cpu"))
     chosen, faces = np.unique(body.faces[::EVERY], return_inverse=True)
     return body.with_vertices(chosen).to(device), torch.from_numpy(faces.reshape(-1, 3)).to(device)
 

@@ -236,7 +236,7 @@ def _sights(moment: Moment, first_frame: int) -> dict[str, np.ndarray]:
 
 def _heads(
     scenes: Sequence[_Scene], size: tuple[int, int], side: int
-) -> tuple[tuple[Int[np.ndarray, "S Q"], Detections], Bool[Tensor, "F n n"]]:
+) -> tuple[tuple[Int[np.ndarray, "K"], Detections], Bool[Tensor, "F n n"]]:
     """Who is to be found, as indices into all sights of all scenes, with the patches; and the patches that are left open.
 
     Of two heads in one patch the nearer is taken.

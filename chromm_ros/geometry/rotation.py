@@ -67,18 +67,25 @@ def _polar(matrix: Float[np.ndarray, "N 3 3"]) -> tuple[Float[np.ndarray, "N 3 3
     determinant = (x[0] * _cross(x[1], x[2])).sum(axis=0)
     usual = determinant > 1e-3 * np.sqrt((x * x).sum(axis=(0, 1))) ** 3  # of a rotation the left is 1, the root's cube 5.2
     x[:, :, ~usual] = np.eye(3)[:, :, None]
-    change = np.inf
+    change, cofactor = np.inf, np.empty_like(x)
     while change > 1e-8:  # it doubles the digits in every round: the next error is below rounding
-        cofactor = np.stack([_cross(x[1], x[2]), _cross(x[2], x[0]), _cross(x[0], x[1])])  # = det(x) x^-T
+        for i in range(3):  # = det(x) x^-T
+            _cross(x[i - 2], x[i - 1], cofactor[i])
         determinant = (x[0] * cofactor[0]).sum(axis=0)
-        scale = np.cbrt(determinant)
+        scale = np.cbrt(determinant) if change > 1e-2 else 1.0  # near the end it is one
         before, x = x, x * (0.5 / scale) + cofactor * (0.5 * scale / determinant)
-        change = float(np.abs(x - before).max(initial=0.0))
+        before -= x
+        change = max(float(before.max(initial=0.0)), -float(before.min(initial=0.0)))
     return np.moveaxis(x, -1, 0), usual
 
 
-def _cross(a: Float[np.ndarray, "3 *N"], b: Float[np.ndarray, "3 *N"]) -> Float[np.ndarray, "3 *N"]:
-    return np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
+def _cross(
+    a: Float[np.ndarray, "3 *N"], b: Float[np.ndarray, "3 *N"], out: Float[np.ndarray, "3 *N"] | None = None
+) -> Float[np.ndarray, "3 *N"]:
+    result = np.empty_like(a) if out is None else out
+    for i in range(3):
+        np.subtract(a[i - 2] * b[i - 1], a[i - 1] * b[i - 2], out=result[i, ...])
+    return result
 
 
 def _by_svd(matrix: Float[np.ndarray, "N 3 3"]) -> Float[np.ndarray, "N 3 3"]:

@@ -10,7 +10,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-WHOLE = ["test/ros", "test/test_pipeline.py", "test/test_api.py", "test/model/test_compile.py", "test/train/test_interruption.py"]
+WHOLE = [
+    "test/ros",
+    "test/test_pipeline.py",
+    "test/test_api.py",
+    "test/model/test_compile.py",
+    "test/train/test_interruption.py",
+    "test/train/test_overfit.py",
+]
 NOTHING_COLLECTED = 5
 
 

@@ -1,7 +1,6 @@
 """Patterns in space: how much of colour b there is at a point, and noise for them."""
 
 import numpy as np
-from jaxtyping import Float64
 
 from chromm_ros.synthetic.render.compiled import compiled
 
@@ -41,9 +40,8 @@ def in_joint(x: float) -> bool:
 
 
 @compiled
-def share_of_b(kind: int, q: Float64[np.ndarray, "3"]) -> float:
+def share_of_b(kind: int, x: float, y: float, z: float) -> float:
     """How much of colour b a `material.Pattern` has at a point, in [0, 1]; above 1: the dark joint between planks."""
-    x, y, z = q[0], q[1], q[2]
     i, j, k = int(np.floor(x)), int(np.floor(y)), int(np.floor(z))
     if kind == 1:  # checks
         return float((i + j + k) & 1)

@@ -1,8 +1,9 @@
 """Which triangle a pixel sees, in homogeneous pixel coordinates, so that nothing is clipped.
 
-Source: Olano and Greer, "Triangle Scan Conversion using 2D Homogeneous Coordinates", 1997. A vertex is p = K (R x + t), and the ray of a pixel is r = (u, v, 1) in the same coordinates. With e0 = p1 x p2 and so on, r meets the
-triangle where all e . r have one sign, at depth z = p0 . e0 / (e0 + e1 + e2) . r: each pixel is cut at the near plane by itself.
-Everything is float64, and a shared edge gives exactly opposite numbers on both sides, so no ray slips through between two faces.
+Source: Olano and Greer, "Triangle Scan Conversion using 2D Homogeneous Coordinates", 1997. A vertex is p = K (R x + t), and the ray
+of a pixel is r = (u, v, 1) in the same coordinates. With e0 = p1 x p2 and so on, r meets the triangle where all e . r have one sign,
+at depth z = p0 . e0 / (e0 + e1 + e2) . r: each pixel is cut at the near plane by itself. Everything is float64, and a shared edge
+gives exactly opposite numbers on both sides, so no ray slips through between two faces.
 """
 
 import numpy as np
@@ -27,11 +28,11 @@ def projected(vertices: Float32[np.ndarray, "N 3"], pixel_from_world: Float64[np
 
 
 @compiled
-def bounds(points: Float64[np.ndarray, "N 3"], face: Int32[np.ndarray, "3"]) -> tuple[float, float, float, float]:
+def bounds(points: Float64[np.ndarray, "N 3"], faces: Int32[np.ndarray, "M 3"], f: int) -> tuple[float, float, float, float]:
     """Least and greatest u and v of the part of a triangle beyond the near plane; nothing is between them where there is no such part."""
     low_u, high_u, low_v, high_v = np.inf, -np.inf, np.inf, -np.inf
     for k in range(3):
-        a, b = face[k], face[(k + 1) % 3]
+        a, b = faces[f, k], faces[f, (k + 1) % 3]
         za, zb = points[a, 2], points[b, 2]
         if za >= NEAR:
             u, v = points[a, 0] / za, points[a, 1] / za
@@ -45,15 +46,15 @@ def bounds(points: Float64[np.ndarray, "N 3"], face: Int32[np.ndarray, "3"]) -> 
 
 
 @compiled
-def edges(points: Float64[np.ndarray, "N 3"], face: Int32[np.ndarray, "3"], e: Float64[np.ndarray, "3 3"]) -> float:
-    """Fills `e` with e0, e1, e2 and gives the determinant p0 . e0."""
+def edges(points: Float64[np.ndarray, "N 3"], faces: Int32[np.ndarray, "M 3"], f: int, e: Float64[np.ndarray, "3 3"]) -> float:
+    """Fills `e` with e0, e1, e2 of face `f` and gives the determinant p0 . e0."""
     for k in range(3):
-        a, b = face[(k + 1) % 3], face[(k + 2) % 3]
+        a, b = faces[f, (k + 1) % 3], faces[f, (k + 2) % 3]
         for d in range(3):
             i, j = (d + 1) % 3, (d + 2) % 3
             e[k, d] = points[a, i] * points[b, j] - points[a, j] * points[b, i]
-    p = points[face[0]]
-    return p[0] * e[0, 0] + p[1] * e[0, 1] + p[2] * e[0, 2]  # type: ignore[no-any-return]  # numba would not take a cast
+    a = faces[f, 0]
+    return points[a, 0] * e[0, 0] + points[a, 1] * e[0, 1] + points[a, 2] * e[0, 2]  # type: ignore[no-any-return]  # numba would not take a cast
 
 
 @compiled
@@ -92,7 +93,7 @@ def visible(
     inverse = np.zeros((height, width), np.float64)
     e, row = np.empty((3, 3)), np.empty((3, 2))
     for f in range(len(faces)):
-        low_u, high_u, low_v, high_v = bounds(points, faces[f])
+        low_u, high_u, low_v, high_v = bounds(points, faces, f)
         if not (low_u < width and high_u > 0.0 and low_v < height and high_v > 0.0):
             continue
         # Pixels whose centres lie between the bounds; the sums below decide.
@@ -100,7 +101,7 @@ def visible(
         top, bottom = int(max(low_v, 0.0)), min(int(min(high_v, height) + 0.5), height)
         if left >= right or top >= bottom:
             continue
-        determinant = edges(points, faces[f], e)
+        determinant = edges(points, faces, f, e)
         if determinant == 0.0 or (determinant > 0.0 and one_sided[f]):
             continue
         if determinant < 0.0:

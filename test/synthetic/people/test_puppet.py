@@ -4,9 +4,14 @@ import numpy as np
 import pytest
 
 from chromm_ros.body.smplx_body import SmplxBody
+from chromm_ros.geometry import se3
 from chromm_ros.records import BodyParams
 from chromm_ros.synthetic.people.clothes import MODES, dress
 from chromm_ros.synthetic.people.puppet import Part, Puppet
+from chromm_ros.synthetic.render.draw import draw
+from chromm_ros.synthetic.render.lights import Lights
+from chromm_ros.synthetic.render.material import Materials
+from chromm_ros.synthetic.render.mesh import merge
 
 
 def people(count: int, seed: int = 0) -> BodyParams:
@@ -71,3 +76,29 @@ def test_suits_tell_left_from_right_and_limb_from_limb(seed: int) -> None:
             assert np.abs(mean[left] - mean[right]).max() > 0.2
         assert np.abs(mean[Part.LEFT_UPPER_ARM] - mean[Part.LEFT_LOWER_ARM]).max() > 0.1
     assert set(MODES) == {"naturalistic", "uniforms", "suits"}
+
+
+def test_suits_tell_front_from_back() -> None:
+    """One person in the T pose, drawn from ahead and from behind: a white breast, a black back, his left limbs warm on both."""
+    puppet = Puppet.load()
+    outfit = dress("suits", 1, np.random.default_rng(0), puppet)[0]
+    scene = merge([puppet.mesh(puppet.rest, outfit.face, 1)])
+    light = Lights(
+        np.ones((2, 3), np.float32), np.zeros((0, 4), np.float32), np.zeros((0, 3), np.float32), np.zeros(3, np.float32)
+    )
+    ahead = se3.compose(np.diag([1.0, -1.0, -1.0]), np.array([0.0, 0.0, 3.0]))  # looks along -z, y up
+    behind = np.diag([-1.0, -1.0, 1.0, 1.0]) + np.array([[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, -3.0], [0, 0, 0, 0]])
+    k = np.array([[100.0, 0.0, 80.0], [0.0, 100.0, 60.0], [0.0, 0.0, 1.0]])
+    poses = np.stack([ahead, behind])
+    seen = draw(scene, Materials.of(outfit.materials), light, np.stack([k, k]), poses, 160, 120).images.astype(int)
+
+    def at(*point: float) -> np.ndarray:
+        cam = se3.apply(se3.inverse(poses), np.array([[point]]))[:, 0]
+        u, v = (cam[:, :2] / cam[:, 2:] * 100.0 + [80.0, 60.0]).astype(int).T
+        return seen[[0, 1], v, u]
+
+    breast, back = at(0.0, 0.0, 0.0)
+    assert breast.min() > 150 and back.max() < 110
+    shin = puppet.rest_joints[[4, 5, 7, 8]].mean(axis=0)[1]
+    for left, right in zip(at(0.145, shin, 0.0), at(-0.145, shin, 0.0), strict=True):
+        assert left[0] > left[1] + 30 and right[1] > right[0] + 30, (left, right)

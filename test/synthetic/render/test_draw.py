@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from chromm_ros.geometry import se3
+from chromm_ros.geometry.camera import pixel_grid
+from chromm_ros.geometry.camera import rays as pixel_rays
 from chromm_ros.geometry.rotation import matrix_from_rotvec
+from chromm_ros.records import BodyParams
+from chromm_ros.synthetic.people.puppet import Puppet
 from chromm_ros.synthetic.render.draw import Drawn, draw
 from chromm_ros.synthetic.render.lights import Lights
 from chromm_ros.synthetic.render.material import Material, Materials, linear, srgb
@@ -33,28 +37,32 @@ def drawn(scene: Scene, pose: np.ndarray | None = None, supersample: int = 1) ->
 
 
 def cast(scene: Scene, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Depth and face at the centre of every pixel by brute force (Moeller and Trumbore 1997), float64; 0 and -1 where nothing is.
+    """Depth and face at the centre of every pixel."""
+    pixels = pixel_grid(WIDTH, HEIGHT).reshape(-1, 2)
+    depth, face = cast_pixels(scene, pose, pixels)
+    return depth.reshape(HEIGHT, WIDTH), face.reshape(HEIGHT, WIDTH)
+
+
+def cast_pixels(scene: Scene, pose: np.ndarray, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Depth and face at pixels by brute force (Moeller and Trumbore 1997), float64; 0 and -1 where nothing is.
 
     Faces of people are seen from outside alone.
     """
-    column, row = np.meshgrid(np.arange(WIDTH) + 0.5, np.arange(HEIGHT) + 0.5)
-    rays = np.stack([(column - K[0, 2]) / K[0, 0], (row - K[1, 2]) / K[1, 1], np.ones_like(column)], -1).reshape(-1, 1, 3)
+    rays = pixel_rays(pixels, K)
     corners = se3.apply(se3.inverse(pose), scene.vertices.astype(np.float64))[scene.faces]
     a, ab, ac = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    cross = np.cross(rays, ac)
-    determinant = (ab * cross).sum(-1)
+    normal = np.cross(ab, ac)
+    determinant = -rays @ normal.T
     with np.errstate(divide="ignore", invalid="ignore"):
-        u = (-a * cross).sum(-1) / determinant
-        other = np.cross(-a, ab)
-        v = (rays * other).sum(-1) / determinant
-        t = (ac * other).sum(-1) / determinant
-    outside = (np.cross(ab, ac) * a).sum(-1) < 0.0
+        u, v = -rays @ np.cross(ac, a).T / determinant, -rays @ np.cross(a, ab).T / determinant
+        t = -(a * normal).sum(-1) / determinant
+    outside = (normal * a).sum(-1) < 0.0
     hit = (u >= 0) & (v >= 0) & (u + v <= 1) & (t > 1e-6) & (outside | (scene.person == 0))
     depth = np.where(hit, t, np.inf)
     face = depth.argmin(axis=1)
     nearest = depth[np.arange(len(depth)), face]
     there = np.isfinite(nearest)
-    return np.where(there, nearest, 0.0).reshape(HEIGHT, WIDTH), np.where(there, face, -1).reshape(HEIGHT, WIDTH)
+    return np.where(there, nearest, 0.0), np.where(there, face, -1)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -69,6 +77,39 @@ def test_depth_and_people_are_those_of_cast_rays(seed: int) -> None:
     assert np.sort(off)[-3] < 1e-5, "a hundredth of a millimetre; edges as above"
     person = np.append(scene.person, 0)[face]
     assert (picture.person[0] != person).sum() <= 3
+
+
+def test_depth_of_people_in_a_room_is_that_of_cast_rays() -> None:
+    """1000 random pixels; two people in sight, one through whose arm the camera's plane goes, one behind the camera."""
+    puppet = Puppet.load()
+    bend, still = 0.2 * np.random.default_rng(0).normal(size=(4, 21, 3)), np.zeros((4, 3))
+    places = np.array([[0.3, 0.3, 2.0], [-0.5, 0.2, 2.6], [0.8, 0.3, 0.1], [0.0, 0.0, -2.0]])
+    upright = np.tile([np.pi, 0.0, 0.0], (4, 1))  # the world of this test has the camera's axes: y down
+    people = BodyParams(
+        upright, bend, np.zeros((4, 15, 3)), np.zeros((4, 15, 3)), still, still, still,
+        np.zeros((4, 10)), np.zeros((4, 10)), places,
+    )  # fmt: skip  # root, joints, hands, face, shape, place
+    vertices, _ = puppet.pose(people)
+    one = np.zeros(len(puppet.faces), np.int32)
+    scene = merge([room(), *(puppet.mesh(vertices[k], one, k + 1) for k in range(4))])
+    assert vertices[2, :, 2].min() < 0.0 < vertices[2, :, 2].max() and vertices[3, :, 2].max() < 0.0
+    picture = drawn(scene)
+    rng = np.random.default_rng(1)
+    row, column = rng.integers(0, HEIGHT, 1000), rng.integers(0, WIDTH, 1000)
+    parts = [cast_pixels(scene, np.eye(4), part + 0.5) for part in np.array_split(np.stack([column, row], -1), 20)]
+    depth, face = (np.concatenate(values) for values in zip(*parts, strict=True))
+    seen = picture.person[0][row, column]
+    np.testing.assert_array_equal(seen, scene.person[face])
+    assert all((seen == k).sum() > 20 for k in (0, 1, 2)) and not (seen == 4).any()
+    np.testing.assert_allclose(picture.depth[0][row, column], depth, atol=1e-5, rtol=0.0)
+
+
+def room() -> Mesh:
+    """The inside of a box around the camera."""
+    corners = np.array([[x, y, z] for x in (-2.0, 2.5) for y in (-1.3, 1.6) for z in (-3.0, 4.0)], np.float32)
+    sides = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
+    faces = np.array([half for a, b, c, d in sides for half in ((a, b, c), (a, c, d))], np.int32)
+    return Mesh(corners, faces, np.ones(12, np.int32), corners)
 
 
 def test_a_wall_through_the_camera_is_cut_at_its_plane() -> None:

@@ -24,7 +24,7 @@ from chromm_ros.train.take_stage import TakeStage
 from chromm_ros.train.targets import Batch, Knowledge
 
 WEIGHTS = {
-    "detection": 1.0,
+    "detection": 3.0,
     "offset": 0.5,
     "distance": 1.0,
     "root": 2.0,

@@ -8,9 +8,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from chromm_ros.geometry import se3
-from chromm_ros.geometry.rotation import nearest_rotation
+from chromm_ros.geometry.rotation import is_rotation, nearest_rotation
 from chromm_ros.reconstruct.arrays import float64, integers
 from chromm_ros.records import CameraEstimate, Prediction, Window
+
+
+FARTHEST_KNOWN = 1e8
+"""Largest coordinate of a known pose, metres: beyond, or with a rotation that is none, it counts as unknown."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,9 @@ class Cameras:
             calibrated[i] = frame.intrinsics is not None
             if frame.world_from_cam is not None:
                 known[i] = frame.world_from_cam
+        known[~(is_rotation(known[:, :3, :3], tolerance=0.05) & (np.abs(known[:, :3, 3]) <= FARTHEST_KNOWN).all(axis=-1))] = (
+            np.nan
+        )
         size = float64(prediction.image_size)[order]
         pose = se3.compose(nearest_rotation(pose[order, :3, :3]), pose[order, :3, 3])
         return cls(order, step[order], view[order], stamps, size, intrinsics[order], pose, known, calibrated)

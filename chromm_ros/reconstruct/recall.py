@@ -88,16 +88,18 @@ def _named(
 
 
 def _filled(parts: list[np.ndarray], value: float) -> np.ndarray:
-    """Arrays of different lengths as one table, the shorter ones filled up."""
+    """Arrays of different lengths as one table with a column at least, the shorter ones filled up."""
     counts = np.array([len(part) for part in parts])
-    table = np.full((len(parts), counts.max(), *parts[0].shape[1:]), value, dtype=parts[0].dtype)
+    table = np.full((len(parts), max(1, counts.max()), *parts[0].shape[1:]), value, dtype=parts[0].dtype)
     table[np.arange(table.shape[1]) < counts[:, None]] = np.concatenate(parts)
     return table
 
 
 def _last_seen(known: dict[int, CameraTracks], numbers: Int[np.ndarray, "K N"]) -> Int[np.ndarray, "K N"]:
-    """Stamps of the images in which tracks were last seen."""
+    """Stamps of the images in which tracks were last seen; anything where nobody is known."""
     every = np.concatenate([tracks.number for tracks in known.values()])
+    if not len(every):
+        return np.zeros(numbers.shape, np.int64)
     last = np.concatenate([tracks.last_ns for tracks in known.values()])
     order = np.argsort(every)
     return np.asarray(last[order][np.minimum(np.searchsorted(every[order], numbers), len(every) - 1)])

@@ -24,7 +24,7 @@ from chromm_ros.reconstruct.overlap import Statics
 from chromm_ros.reconstruct.people import People
 from chromm_ros.reconstruct.posed import pose
 from chromm_ros.reconstruct.roster import Roster
-from chromm_ros.reconstruct.scale import ScaleConfig, ScaleFilter, head_pelvis_ratio, is_tight
+from chromm_ros.reconstruct.scale import ScaleConfig, ScaleFilter, head_pelvis_ratio, is_tight, shown
 from chromm_ros.reconstruct.sound import sound
 from chromm_ros.reconstruct.stitch import StitchConfig, Stitcher, only
 from chromm_ros.reconstruct.tie import Tie
@@ -173,18 +173,18 @@ class Reconstructor:
             self._scale.reset()
             tie, believed = self._stitcher.tie(cameras, statics, upright), True
         if believed:
-            cameras, health = self._stitcher.place(cameras, tie, self._metres(tie, people, statics, ratio), statics)
+            cameras, health = self._stitcher.place(cameras, tie, self._metres(tie, cameras, people, statics, ratio), statics)
         else:
             health = tie.health(self._scale.value) | {"cameras_fixed": float(self._stitcher.fixed)}
             cameras, people, ratio = self._stitcher.stay(cameras), nobody(people), math.nan
         return cameras, people, ratio, health | {"rig_tight": float(self._tight), "window_refused": float(not believed)}
 
-    def _metres(self, tie: Tie, people: People, statics: Statics, ratio: float) -> float:
+    def _metres(self, tie: Tie, cameras: Cameras, people: People, statics: Statics, ratio: float) -> float:
         """Metres per unit of a window: by known poses unless they stand too close together, else by shared images and people."""
         centres = tie.world_from_cam[tie.known, :3, 3]
         self._tight = len(centres) > 0 and is_tight(centres, people, statics, ratio, self._config.scale, before=self._tight)
         rig = math.isfinite(tie.told) and not self._tight
-        return self._scale.update(ratio, tie.told if rig else tie.carried, rig=rig)
+        return self._scale.update(ratio, tie.told if rig else tie.carried, rig=rig, share=shown(cameras, people))
 
 
 def nobody(people: People) -> People:

@@ -58,6 +58,8 @@ ALARM = 0.1
 """How far people may differ from a known scale (filtered, as a fraction) before that is an alarm."""
 TIGHT = 0.05
 """Baseline of known cameras, as a share of the distance to what they see, below which they do not tell the scale."""
+ENOUGH = 0.25
+"""Share of a window's frames that must show somebody for people to be believed wholly: one camera of four that sees a person all the time."""
 LOOSE = 1.25
 """How many times as large it must be to tell the scale again: a rig at the limit would go to and fro between two scales."""
 ROUNDS = 4
@@ -67,7 +69,7 @@ ROUNDS = 4
 def head_pelvis_ratio(cameras: Cameras, people: People, config: ScaleConfig) -> float:
     """The ratio r of a window: by how much people say that the scene is too near; NaN where no person and frame is valid.
 
-    One person's ratio is the projected over the detected head-pelvis length. Valid: the pelvis was detected inside the image and lies in
+    One person's ratio is the projected over the detected head-pelvis length. Valid: head and pelvis were detected inside the image, the pelvis lies in
     front of the camera, and both lengths pass the gate, so nobody counts who looks along the optical axis with his spine. The mean of
     the ratios is the paper's. One ratio is exact only for a body parallel to the image; `iterated` moves every body by its ratio and
     measures again until both lengths are equal, and takes the median of the factors.
@@ -77,7 +79,8 @@ def head_pelvis_ratio(cameras: Cameras, people: People, config: ScaleConfig) -> 
     shortest = config.min_length_share * cameras.size[people.frame, 1]
     with np.errstate(invalid="ignore"):
         valid = (projected >= shortest) & (detected >= shortest)
-    valid &= inside(people.pelvis_pixel, cameras.size[people.frame])
+    size = cameras.size[people.frame]
+    valid &= inside(people.pelvis_pixel, size) & inside(people.head_pixel, size)
     if not valid.any():
         return math.nan
     factor = np.where(valid, projected / np.where(valid, detected, 1.0), 1.0)
@@ -86,6 +89,14 @@ def head_pelvis_ratio(cameras: Cameras, people: People, config: ScaleConfig) -> 
         factor = np.where(np.isfinite(again), np.clip(factor * again, 1.0 / config.max_ratio, config.max_ratio), factor)
     middle = np.mean if config.statistic == "mean" else np.median
     return float(middle(factor[valid]))
+
+
+def shown(cameras: Cameras, people: People) -> float:
+    """How far people of a window may set its scale: 1 where a quarter of its frames (`ENOUGH`) show somebody, less where fewer do.
+
+    Somebody who is there is there in most frames; a false detection is alone, and must not make a world.
+    """
+    return min(1.0, len(np.unique(people.frame)) / (ENOUGH * max(len(cameras), 1)))
 
 
 def _projected(cameras: Cameras, people: People, factor: Float[np.ndarray, "P"]) -> Float[np.ndarray, "P"]:
@@ -142,18 +153,20 @@ class ScaleFilter:
     def reset(self) -> None:
         """Forget; the network's own unit is believed to be the metre until somebody measures it."""
         self._log = 0.0
-        self._measured = 0  # windows with people
+        self._measured = 0.0  # windows with people, by the share of their frames that show some
         self._watched = math.nan  # log of people's over the known scale, filtered
 
-    def update(self, ratio: float, carried: float, *, rig: bool) -> float:
+    def update(self, ratio: float, carried: float, *, rig: bool, share: float = 1.0) -> float:
         """The scale of a new window, metres per unit.
 
         Args:
-            ratio: r of the window; NaN where nobody measured it.
+            ratio: r of the window; NaN where nobody measured it. Beyond `max_ratio` it is clipped where it is the first one, and
+                left out later.
             carried: the scale that shared or known cameras ask for; NaN where they do not. Where shared ones ask for more than
                 `max_ratio` at once, up or down, they are not believed.
             rig: whether `carried` comes from known cameras: then it is the scale, and people are only a monitor. Beyond
                 `max_ratio` it is not believed at all: a network whose unit is about a metre has then not seen the rig.
+            share: how far to believe `ratio`, in [0, 1], see `shown`.
         """
         config, limit = self._config, math.log(self._config.max_ratio)
         if rig and math.isfinite(carried) and abs(math.log(carried)) <= limit:
@@ -164,9 +177,10 @@ class ScaleFilter:
         if math.isfinite(carried) and not rig and abs(math.log(carried) - self._log) <= limit:
             most = math.log1p(config.max_step)
             self._log += min(max(math.log(carried) - self._log, -most), most)
-        if math.isfinite(ratio) and config.adjust:
-            self._measured += 1
-            gain = max(config.gain, 1.0 / self._measured)
+        absurd = self._measured > 0 and math.isfinite(ratio) and abs(math.log(ratio)) > limit
+        if math.isfinite(ratio) and config.adjust and not absurd:
+            self._measured += share
+            gain = share * max(config.gain, 1.0 / max(self._measured, 1.0))
             self._log += gain * (min(max(math.log(ratio), -limit), limit) - self._log)
         self._log = min(max(self._log, -limit), limit)
         return math.exp(self._log)

@@ -56,6 +56,7 @@ def _frames(prediction: Prediction) -> Bool[np.ndarray, "F"]:
     fits = _within(pose, FARTHEST) & _within(k, FOCAL * IMAGE_PX)
     fits &= _within(float64(prediction.image_size), IMAGE_PX) & (float64(prediction.image_size) >= 1.0).all(axis=-1)
     pose, k = np.where(fits[:, None, None], pose, np.eye(4)), np.where(fits[:, None, None], k, np.eye(3))
+    longest = np.where(fits, longest, 1.0)
     determinant = np.linalg.det(pose[:, :3, :3])  # some networks hand on poses with a scale in them
     fits &= (determinant >= 1e-9) & (determinant <= 1e9)
     focal = k[:, [0, 1], [0, 1]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,19 @@ def status(name: str, level: bytes, message: str, **values: object) -> Diagnosti
     """One entry of /diagnostics."""
     pairs = [KeyValue(key=key, value=f"{value:.3f}" if isinstance(value, float) else str(value)) for key, value in values.items()]
     return DiagnosticStatus(name=f"chromm: {name}", level=level, message=message, hardware_id=socket.gethostname(), values=pairs)
+
+
+def judged(health: Mapping[str, float], people: int) -> tuple[bytes, str]:
+    """Level and message of the reconstruction by the health numbers of its last window."""
+    troubles = {
+        "window_refused": "the last window could not be meant and was left out",
+        "scale_alarm": "people and known cameras disagree on the scale: check calibration and units",
+        "static_contradicted": "cameras that no image ties to the world have moved: give their poses by TF, or more frames per window",
+    }
+    for name, message in troubles.items():
+        if health.get(name, 0.0) > 0.0:
+            return WARN, message
+    return OK, f"{people} people"
 
 
 def camera_status(report: CameraReport, config: DiagnosticsConfig) -> DiagnosticStatus:

@@ -13,7 +13,7 @@ from rclpy.node import Node
 
 from chromm_ros.errors import ChrommError
 from chromm_ros.records import Reconstruction, Window
-from chromm_ros.ros.diagnostics import OK, Latencies, model_status, status, untrained
+from chromm_ros.ros.diagnostics import OK, Latencies, judged, model_status, status, untrained
 from chromm_ros.ros.options import NodeSettings
 from chromm_ros.ros.outputs import Outputs
 from chromm_ros.ros.status import Account
@@ -136,7 +136,8 @@ class Engine:
         windows = {"windows_run": counters.run, "windows_dropped": counters.dropped, "windows_failed": counters.failed}
         gpu = status("gpu", OK, predictor.device, device=predictor.device, memory_mb=float(self._gpu_mb))
         model = model_status(predictor.weights, predictor.device)
-        reconstruction = status("reconstruction", OK, f"{self.latencies.people} people", **self._health)
+        level, message = judged(self._health, self.latencies.people)
+        reconstruction = status("reconstruction", level, message, **self._health)
         return [self.latencies.status(settings.node.diagnostics, **windows), reconstruction, gpu, model]
 
     @property

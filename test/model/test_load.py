@@ -105,7 +105,7 @@ def test_branches_are_filled_apart_and_the_name_says_what_is_untrained(mode: str
         ({"checkpoint": "pi3x"}, r"which holds a scene branch \(Pi3X\), expected the whole network"),
         (
             {"checkpoint": "whole", "size": "nano"},
-            "size is nano, but 'whole' was made for another: scene dim 48, expected 96; set size",
+            "size is nano, but 'whole' was made for another: scene dim 48, expected 128; set size",
         ),
         ({"human_weights": "hmr", "size": "full"}, "size is full, but 'hmr' was made for another: human dim 48, expected 1024"),
         ({"mode": "compose", "human_weights": "hmr", "human_size": 140}, "the people's head of 'hmr' belongs to images of 112"),

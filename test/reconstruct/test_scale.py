@@ -165,3 +165,22 @@ def test_a_unit_that_jumps_beyond_all_sense_is_not_carried(carried: float) -> No
     scale = ScaleFilter(CONFIG)
     scale.update(1.0, math.nan, rig=False)
     assert scale.update(math.nan, carried, rig=False) == pytest.approx(1.0)
+
+
+def test_a_head_outside_the_image_says_nothing_of_the_scale() -> None:
+    cameras, people = sights()
+    pixel = people.head_pixel.copy()
+    pixel[0] = 1e5
+    everybody, others = (
+        head_pelvis_ratio(cameras, people, CONFIG),
+        head_pelvis_ratio(cameras, replace(people, head_pixel=pixel), CONFIG),
+    )
+    assert others == pytest.approx(everybody, abs=0.02)
+
+
+def test_few_sights_move_the_scale_little_and_absurd_ones_not_at_all() -> None:
+    lonely, seen = ScaleFilter(CONFIG), ScaleFilter(CONFIG)
+    assert lonely.update(0.6, math.nan, rig=False, share=0.1) == pytest.approx(0.6**0.1)
+    assert seen.update(0.6, math.nan, rig=False) == pytest.approx(0.6)
+    assert seen.update(1e3, math.nan, rig=False) == pytest.approx(0.6), "left out once something was measured"
+    assert lonely.update(1.0, math.nan, rig=False) > 0.98, "somebody who is there outweighs a false detection at once"

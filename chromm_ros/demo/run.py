@@ -1,17 +1,19 @@
 """Three processes over DDS: the node, the replay node, and this one, which records what comes out and tells how far it is."""
 
+import fcntl
 import math
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import rclpy
 from lifecycle_msgs.msg import State
@@ -81,6 +83,7 @@ def play(demo: Demo, say: Callable[[str], None]) -> None:
     Raises:
         ChrommError: if the node or the replay node ends early, with the reason that it gave.
     """
+    lock = _alone(demo)
     _make_room(demo)
     transport.prepare_process()
     interrupted: list[int] = []
@@ -108,6 +111,7 @@ def play(demo: Demo, say: Callable[[str], None]) -> None:
         watch.finish()
         if watch.newest_ns < last_ns:
             say(f"the last window did not come within {_LAST_WINDOW_S:.0f} s; {demo.log} may say why")
+    lock.close()
 
 
 class Watch:
@@ -169,6 +173,32 @@ class Watch:
         self.progress.end()
 
 
+def _alone(demo: Demo) -> IO[str]:
+    """A lock that no other demo of this machine and ROS_DOMAIN_ID holds; it goes with the process, whatever ends that.
+
+    What DDS tells of others comes late on a busy machine; a file does not.
+
+    Raises:
+        ChrommError: if another demo has it.
+    """
+    name = f"chromm_demo_{os.getuid()}_{os.environ.get('ROS_DOMAIN_ID', '0')}_{demo.namespace.strip('/').replace('/', '_')}.lock"
+    file = (Path(tempfile.gettempdir()) / name).open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise _second(demo) from None
+    return file
+
+
+def _second(demo: Demo) -> ChrommError:
+    domain = os.environ.get("ROS_DOMAIN_ID", "0")
+    return ChrommError(
+        f"a node {demo.namespace}/chromm runs in ROS_DOMAIN_ID {domain} already, of another demo perhaps: "
+        "end it, or set another ROS_DOMAIN_ID"
+    )
+
+
 def _refuse_a_second(node: Node, demo: Demo) -> None:
     """Look for another demo, or its node: the demo's own is there from its first second, its child's much later.
 
@@ -180,11 +210,7 @@ def _refuse_a_second(node: Node, demo: Demo) -> None:
         time.sleep(0.1)
         there = node.get_node_names_and_namespaces()
         if ("chromm", demo.namespace) in there or there.count((node.get_name(), demo.namespace)) > 1:
-            domain = os.environ.get("ROS_DOMAIN_ID", "0")
-            raise ChrommError(
-                f"a node {demo.namespace}/chromm runs in ROS_DOMAIN_ID {domain} already, of another demo perhaps: "
-                "end it, or set another ROS_DOMAIN_ID"
-            )
+            raise _second(demo)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from chromm_ros.errors import ConfigError, InputError, require
 from chromm_ros.geometry.rotation import is_rotation
 from chromm_ros.model.checkpoint import read_card
 from chromm_ros.model.config import ModelOptions
+from chromm_ros.model.load import UNTRAINED
 from chromm_ros.model.predictor import Predictor
 from chromm_ros.model.weight_files import find_weights
 from chromm_ros.records import Frame, FrameSet, Prediction, Window
@@ -35,9 +36,9 @@ def load(name_or_path: str | Path = "", **options: Any) -> "Model":
     """A network, ready to run.
 
     Args:
-        name_or_path: trained weights, a file or a name that `python -m chromm_ros weights list` shows; empty: the small network,
-            untrained, for trying the machinery. Weights of one branch alone, as published, fill that branch; the rest is untrained,
-            and `Model.weights` says so. For people from published weights give both: `load(mode="compose", scene_weights="pi3x",
+        name_or_path: trained weights, a file or a name that `python -m chromm_ros weights list` shows; empty: those that ship
+            (`nano`); `untrained`: drawn from the seed, for trying the machinery. Weights of one branch alone, as published, fill that
+            branch; the rest is untrained, and `Model.weights` says so. For people from published weights give both: `load(mode="compose", scene_weights="pi3x",
             human_weights="multiHMR_896_L")`.
         options: fields of `model.config.ModelOptions`, for example `device="cuda:0"`, `score_min=0.2`, `smplx_dir="~/smplx"`.
             `cache_features` changes nothing here: images are new at every call.
@@ -60,6 +61,8 @@ def load(name_or_path: str | Path = "", **options: Any) -> "Model":
 
 def _setting_of(weights: str) -> str:
     """The option that takes weights of this kind."""
+    if weights == UNTRAINED:
+        return "checkpoint"
     card = read_card(find_weights(weights))
     return (
         "checkpoint" if card is None else {"chromm": "checkpoint", "scene": "scene_weights", "human": "human_weights"}[card.kind]

@@ -28,7 +28,7 @@ SMALL = {"size": "nano", "device": "cpu", "scene_pixels": 2352, "human_size": 22
 
 @cache
 def model() -> Model:
-    return load(**SMALL)
+    return load("untrained", **SMALL)
 
 
 @cache
@@ -195,7 +195,7 @@ def test_poses_far_from_the_origin_reach_the_network_whole(monkeypatch: pytest.M
 def test_weights_by_their_file(tmp_path: Path) -> None:
     path, network = tmp_path / "mine.safetensors", untrained(ModelOptions(**SMALL).network(), 7)
     save_weights(path, network.state_dict(), Card("mine", "chromm", asdict(network.config)))
-    trained, drawn = load(path, **SMALL), load(seed=7, **SMALL)
+    trained, drawn = load(path, **SMALL), load("untrained", seed=7, **SMALL)
     assert trained.weights == "mine"
     assert torch.equal(trained([picture()]).points, drawn([picture()]).points)
     assert not torch.equal(trained([picture()]).points, model()([picture()]).points)

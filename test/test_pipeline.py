@@ -16,7 +16,7 @@ from chromm_ros.reconstruct.fuse import FusionConfig
 from chromm_ros.records import Frame, FrameSet, Prediction, Reconstruction, Window
 
 CAMERAS = ("left", "right")
-CONFIG = ChrommConfig.from_mapping({"model": {"size": "nano", "device": "cpu", "score_min": 0.0, "max_people": 3}})
+CONFIG = ChrommConfig.from_mapping({"model": {"checkpoint": "untrained", "device": "cpu", "score_min": 0.0, "max_people": 3}})
 """Untrained heads are unsure of everybody: a score of 0 lets some people through."""
 
 

@@ -183,7 +183,9 @@ class ModelOptions(Settings):
         "auto", "size of the network; auto: that of its weights, nano where they are untrained", choices=("auto", *SIZES)
     )
     checkpoint: str = setting(
-        "", "trained weights of the whole network, a file or a name that `weights list` shows (mode chromm)"
+        "",
+        "trained weights of the whole network, a file or a name that `weights list` shows; untrained: drawn from the seed; "
+        "empty: the `nano` that ships, or untrained where another size, mode compose or weights of one branch are asked for",
     )
     scene_weights: str = setting("", "weights of the scene branch alone, an imported Pi3X; empty: untrained")
     human_weights: str = setting("", "weights of the human branch alone, an imported Multi-HMR; empty: untrained")

@@ -15,9 +15,11 @@ from chromm_ros.model.config_mapping import difference
 from chromm_ros.model.human_branch import HumanBranch
 from chromm_ros.model.initialise import build, untrained
 from chromm_ros.model.scene_branch import IMAGE_MEAN, IMAGE_STD
-from chromm_ros.model.weight_files import find_weights
+from chromm_ros.model.weight_files import find_weights, shipped
 
 UNTRAINED = "untrained"
+DEFAULT = "nano"
+"""The weights that ship, and the size that they were made for."""
 WHAT = {"chromm": "the whole network", "scene": "a scene branch (Pi3X)", "human": "a human branch (Multi-HMR)"}
 FREE = ("pixels", "image_size")
 """Sizes of inputs, which may differ from those of training: positions are interpolated."""
@@ -60,7 +62,7 @@ def load_network(options: ModelOptions, device: torch.device | str = "cpu") -> L
         DependencyError: if safetensors is not installed.
         FileError: if a file is missing, damaged or made for another network.
     """
-    _check_mode(options)
+    options = settled(options)
     whole = _source(options, "checkpoint", "chromm")
     scene, human = _source(options, "scene_weights", "scene"), _source(options, "human_weights", "human")
     config = _sizes(options, whole, scene, human)
@@ -77,12 +79,30 @@ def load_network(options: ModelOptions, device: torch.device | str = "cpu") -> L
     return Loaded(network, config, _name(options.mode, scene, human))
 
 
+def settled(options: ModelOptions) -> ModelOptions:
+    """The options with a checkpoint that says what is meant: a file, a name, or nothing, for weights that are drawn.
+
+    Nothing said means the weights that ship, where nothing else asks for another network and they are there.
+
+    Raises:
+        ConfigError: if a checkpoint is named beside what excludes it.
+    """
+    if options.checkpoint == UNTRAINED:
+        return replace(options, checkpoint="")
+    if options.checkpoint:
+        _check_mode(options)
+        return options
+    other = options.mode != "chromm" or options.size not in {"auto", DEFAULT} or options.scene_weights or options.human_weights
+    file = None if other else shipped(DEFAULT)
+    return replace(options, checkpoint=str(file)) if file else options
+
+
 def _check_mode(options: ModelOptions) -> None:
-    if options.mode == "compose" and options.checkpoint:
+    if options.mode == "compose":
         raise ConfigError(
             f"checkpoint is '{options.checkpoint}', but mode compose runs scene_weights and human_weights: empty it or set mode to chromm"
         )
-    if options.checkpoint and (options.scene_weights or options.human_weights):
+    if options.scene_weights or options.human_weights:
         raise ConfigError(
             f"checkpoint is '{options.checkpoint}', which holds the whole network: empty it, or scene_weights and human_weights"
         )

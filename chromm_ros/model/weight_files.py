@@ -8,11 +8,18 @@ from chromm_ros.errors import FileError
 
 SUFFIX = ".safetensors"
 SHIPPED = Path(__file__).resolve().parents[1] / "weights"
+"""Where weights are that come with the package."""
 
 
 def weights_folder() -> Path:
     """Where a user's weights are: the environment's CHROMM_WEIGHTS, else `~/.cache/chromm_ros/weights`."""
     return Path(os.environ.get("CHROMM_WEIGHTS") or "~/.cache/chromm_ros/weights").expanduser()
+
+
+def shipped(name: str) -> Path | None:
+    """The file of weights that come with the package; None where this copy of it has none."""
+    path = SHIPPED / f"{name}{SUFFIX}"
+    return path if path.is_file() else None
 
 
 def find_weights(path_or_name: str) -> Path:

@@ -9,7 +9,7 @@ from chromm_ros.model.chromm import Chromm
 from chromm_ros.model.compose import Composed
 from chromm_ros.model.config import ModelOptions
 from chromm_ros.model.human_heads import PerceptionHead
-from chromm_ros.model.load import load_network
+from chromm_ros.model.load import UNTRAINED, load_network
 from chromm_ros.model.weight_files import find_weights
 from chromm_ros.train.stage import Start
 
@@ -48,7 +48,11 @@ def whole(start: Start) -> Chromm:
         ChrommError: if weights are missing or made for another network.
     """
     options = ModelOptions(
-        size=start.size, seed=start.seed, checkpoint=start.weights, scene_weights=start.scene, human_weights=start.human
+        size=start.size,
+        seed=start.seed,
+        checkpoint=start.weights or UNTRAINED,
+        scene_weights=start.scene,
+        human_weights=start.human,
     )
     network = load_network(options).network
     assert isinstance(network, Chromm)

@@ -63,7 +63,7 @@ def test_the_context_map_costs_the_same_for_one_person_and_for_many(people: int)
 
 
 def test_predictions_carry_no_history() -> None:
-    options = ModelOptions(scene_pixels=7840, human_size=112, device="cpu")
+    options = ModelOptions(checkpoint="untrained", scene_pixels=7840, human_size=112, device="cpu")
     predictor = Predictor(replace(options, heads_precision="bfloat16"))
     result = predictor.infer(predictor.prepare(window([(64, 48)], 1)))
     tensors = {name: value for name, value in vars(result).items() if isinstance(value, Tensor)}

@@ -8,13 +8,14 @@ import torch
 from torch import nn
 
 from chromm_ros.errors import ConfigError, FileError
+from chromm_ros.model import weight_files
 from chromm_ros.model.checkpoint import Card, save_weights
 from chromm_ros.model.chromm import Chromm
 from chromm_ros.model.compose import Composed
 from chromm_ros.model.config import SIZES, HumanConfig, ModelOptions
 from chromm_ros.model.human_heads import MultiHmr
 from chromm_ros.model.initialise import draw, untrained
-from chromm_ros.model.load import load_network
+from chromm_ros.model.load import load_network, settled
 from chromm_ros.model.scene_branch import IMAGE_MEAN, SceneBranch
 
 TINY = SIZES["tiny"]
@@ -51,6 +52,21 @@ def test_without_files_everything_is_untrained() -> None:
         assert type(loaded.network) is kind
         assert (loaded.config, loaded.weights) == (TINY, "untrained")
         assert holds(loaded.network, untrained(TINY, 3, "cpu", mode).state_dict())
+
+
+def test_nothing_said_means_the_weights_that_ship(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weight_files, "SHIPPED", tmp_path)
+    assert settled(AUTO).checkpoint == "", "this copy of the package ships none"
+    (tmp_path / "nano.safetensors").write_bytes((folder / "whole.safetensors").read_bytes())
+    assert load_network(AUTO).weights == "whole"
+    assert settled(replace(AUTO, size="nano")).checkpoint == str(tmp_path / "nano.safetensors")
+    drawn_instead: tuple[dict[str, str], ...] = (
+        {"checkpoint": "untrained"}, {"size": "tiny"}, {"mode": "compose"}, {"scene_weights": "pi3x"}, {"human_weights": "hmr"},
+    )  # fmt: skip  # each alone
+    for given in drawn_instead:
+        assert settled(replace(AUTO, **given)).checkpoint == "", given
+    assert load_network(replace(AUTO, size="tiny")).weights == "untrained"
+    assert load_network(replace(AUTO, checkpoint="untrained", size="tiny", scene_weights="pi3x")).weights == "pi3x, people untrained"
 
 
 def test_a_checkpoint_fills_the_whole_network_and_tells_its_size() -> None:

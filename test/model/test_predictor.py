@@ -15,7 +15,7 @@ from chromm_ros.model.predictor import Predictor
 from chromm_ros.model.scene_conditions import prepare_conditions
 from chromm_ros.records import Prediction, Window
 
-SMALL = ModelOptions(scene_pixels=7840, device="cpu", cache_features=False)
+SMALL = ModelOptions(checkpoint="untrained", scene_pixels=7840, device="cpu", cache_features=False)
 VGA = (64, 48)
 
 

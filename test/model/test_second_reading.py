@@ -14,7 +14,7 @@ from chromm_ros.model.people_heads import Bodies
 from chromm_ros.model.predictor import Predictor
 from chromm_ros.records import Prediction
 
-OPTIONS = ModelOptions(scene_pixels=7840, device="cpu", max_people=3, score_min=0.0)
+OPTIONS = ModelOptions(checkpoint="untrained", scene_pixels=7840, device="cpu", max_people=3, score_min=0.0)
 PARTS = ("rotations", "betas", "expression")
 
 

@@ -37,6 +37,7 @@ class Scene:
         self.node = NodeProcess(
             domain,
             "cameras:=[left, middle, right]",
+            "model.checkpoint:=untrained",
             "window.length:=2",
             "sync.max_wait_s:=0.3",
             "output.confidence_min:=0.0",

@@ -13,7 +13,7 @@ LINTED   := $(wildcard chromm_ros test launch underlay .ci setup.py)
 
 .PHONY: help setup build test lint demo clean
 help:
-	@echo 'make demo [INPUT=bag]   the main job on the bundled recording, or on your bag; results in out/'
+	@echo 'make demo [INPUT=bag]   the main job on the bundled recording with truth, on INPUT=real, or on your bag; results in out/'
 	@echo 'make test [ARGS=...]    all tests, with options for pytest'
 	@echo 'make lint               ruff and mypy'
 	@echo 'make setup              virtual environment, ROS 2, messages (the others do it when needed)'

@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "train": LOWEST | {"geometry", "config", "model", "body", "data", "synthetic"},
     "evaluate": LOWEST | {"geometry", "pipeline", "config", "stream", "data", "synthetic", "body", "draw"},
     "ros": LOWEST | {"geometry", "pipeline", "config", "stream", "body", "data", "draw", "msg"},
-    "demo": LOWEST | {"geometry", "config", "stream", "data", "body", "draw", "ros", "msg"},
+    "demo": LOWEST | {"geometry", "config", "stream", "data", "body", "draw", "evaluate", "ros", "msg"},
     "bench": LOWEST
     | {"geometry", "model", "body", "reconstruct", "stream", "data", "config", "pipeline", "synthetic", "ros", "msg"},
 }

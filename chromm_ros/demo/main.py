@@ -8,8 +8,9 @@ from pathlib import Path
 from chromm_ros.data.bag import BagReader, CameraTopics
 from chromm_ros.errors import FileError
 
-BUNDLED = {"real": Path(__file__).resolve().parents[2] / "test" / "data" / "pose2sim_clip"}
-"""Recordings that come with the source, by name."""
+_DATA = Path(__file__).resolve().parents[2] / "test" / "data"
+BUNDLED = {"synthetic": _DATA / "synthetic_take", "real": _DATA / "pose2sim_clip"}
+"""Recordings that come with the source, by name; the first is played where none is named."""
 
 
 def main(argv: list[str]) -> int:
@@ -20,6 +21,7 @@ def main(argv: list[str]) -> int:
     from chromm_ros.demo.results import read_cloud, read_results
     from chromm_ros.demo.run import Demo, play
     from chromm_ros.demo.table import table
+    from chromm_ros.demo.truth import read_truth
 
     began = time.monotonic()
     with BagReader(recording) as bag:
@@ -31,12 +33,15 @@ def main(argv: list[str]) -> int:
     demo = Demo(recording, cameras, arguments.out, root, arguments.step, arguments.parameter)
     play(demo, _say)
     results = read_results(demo.results, images_in, demo.namespace)
+    truth, remark = read_truth(recording, results)
     _say("")
-    _say(table(results))
+    _say(table(results, truth))
+    if remark:
+        _say(f"\n{remark}")
     at_ns = results.best_stamp()
     cloud = read_cloud(demo.results, demo.namespace, at_ns)
     images = input_images(recording, cameras, at_ns)
-    pictures = write_pictures(arguments.out, results, cloud, images, at_ns, demo.given("model.smplx_dir"))
+    pictures = write_pictures(arguments.out, results, cloud, images, at_ns, demo.given("model.smplx_dir"), truth)
     _say("")
     _say(f"results: {demo.results}   log: {demo.log}")
     _say(f"pictures: {', '.join(map(str, pictures))}")
@@ -46,7 +51,10 @@ def main(argv: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m chromm_ros demo", description=__doc__)
-    parser.add_argument("input", nargs="?", default="real", help=f"a rosbag2, or one of: {', '.join(BUNDLED)} (default: real)")
+    names = list(BUNDLED)
+    parser.add_argument(
+        "input", nargs="?", default=names[0], help=f"a rosbag2, or one of: {', '.join(names)} (default: {names[0]})"
+    )
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the results (default: out)")
     parser.add_argument("--step", action="store_true", help="wait for the node at every image instead of playing in real time")
     parser.add_argument(

@@ -1,5 +1,6 @@
 """Pictures of one run: the scene as a map, and every camera's image with the bodies drawn over it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,6 +12,7 @@ from chromm_ros.body.smplx_body import SmplxBody
 from chromm_ros.data.bag import BagReader, CameraTopics
 from chromm_ros.data.messages import body_params
 from chromm_ros.demo.results import Results
+from chromm_ros.demo.truth import OUT_OF_DOMAIN, out_of_domain
 from chromm_ros.draw.overlay import DrawnMesh, draw_meshes, write_caption
 from chromm_ros.draw.palette import color_of
 from chromm_ros.draw.scene import DrawnBody, DrawnCamera, draw_scene
@@ -19,6 +21,7 @@ from chromm_ros.ros.diagnostics import untrained
 from chromm_ros.ros.inputs import CameraInput
 
 Cloud: TypeAlias = tuple[Float[np.ndarray, "N 3"], UInt8[np.ndarray, "N 3"]]
+_TRUE_COLOR = (0, 0, 0)
 _SAME_MOMENT_NS = 50_000_000
 """How far the images of one frame-set may lie apart here."""
 
@@ -46,6 +49,7 @@ def write_pictures(
     images: dict[str, UInt8[np.ndarray, "H W 3"]],
     at_ns: int,
     smplx_dir: str,
+    truth: Mapping[int, Any],
 ) -> list[Path]:
     """Write `scene.png` and one `<camera>.png` per image.
 
@@ -56,6 +60,7 @@ def write_pictures(
         images: by camera, the ones of the moment `at_ns`, as the node saw them.
         at_ns: the moment to draw.
         smplx_dir: folder of the body that the node used; empty for the free one.
+        truth: true bodies by stamp, in the world of the results; may be empty. The map shows them as outlines.
 
     Returns:
         The files that were written.
@@ -63,9 +68,12 @@ def write_pictures(
     body = SmplxBody.load(smplx_dir)
     people = results.bodies[at_ns].bodies
     vertices = {person.track_id: body.vertices(body_params(person)).astype(np.float64) for person in people}
-    caption = _caption(results.statuses[-1].weights, len(people))
+    weights = results.statuses[-1].weights
+    caption = _caption(weights, len(people), strange=out_of_domain(weights, truth))
     written = [folder / "scene.png"]
-    _draw_map(written[0], results, cloud, at_ns, vertices, body, caption)
+    drawn = [DrawnBody(world, body.faces, color_of(track), str(track)) for track, world in vertices.items()]
+    legend = f"{caption}; coloured: estimate, outlined: truth" if truth else caption
+    _draw_map(written[0], results, cloud, at_ns, _true_bodies(truth.get(at_ns)) + drawn, legend)
     for camera, image in images.items():
         if camera not in results.poses[at_ns]:
             continue
@@ -73,9 +81,9 @@ def write_pictures(
         meshes = [
             DrawnMesh(apply(cam_from_world, world), body.faces, color_of(track), str(track)) for track, world in vertices.items()
         ]
-        drawn = draw_meshes(image, meshes, _intrinsics(results.infos[at_ns][camera]))
+        shown = draw_meshes(image, meshes, _intrinsics(results.infos[at_ns][camera]))
         written.append(folder / f"{camera}.png")
-        cv2.imwrite(str(written[-1]), cv2.cvtColor(write_caption(drawn, f"{camera}: {caption}"), cv2.COLOR_RGB2BGR))
+        cv2.imwrite(str(written[-1]), cv2.cvtColor(write_caption(shown, f"{camera}: {caption}"), cv2.COLOR_RGB2BGR))
     return written
 
 
@@ -84,8 +92,7 @@ def _draw_map(
     results: Results,
     cloud: Cloud,
     at_ns: int,
-    vertices: dict[int, Float[np.ndarray, "V 3"]],
-    body: SmplxBody,
+    bodies: list[DrawnBody],
     caption: str,
 ) -> None:
     infos = results.infos[at_ns]
@@ -94,8 +101,18 @@ def _draw_map(
         for name, pose in results.poses[at_ns].items()
         if name in infos
     ]
-    bodies = [DrawnBody(world, body.faces, color_of(track), str(track)) for track, world in vertices.items()]
     draw_scene(path, *cloud, cameras, bodies, caption)
+
+
+def _true_bodies(message: Any) -> list[DrawnBody]:
+    """Outlines of everybody of one moment's truth; none where there is none."""
+    if message is None:
+        return []
+    free = SmplxBody.load("")
+    return [
+        DrawnBody(free.vertices(body_params(person)).astype(np.float64), free.faces, _TRUE_COLOR, "", outline=True)
+        for person in message.bodies
+    ]
 
 
 def _intrinsics(info: Any) -> Float[np.ndarray, "3 3"]:
@@ -105,7 +122,7 @@ def _intrinsics(info: Any) -> Float[np.ndarray, "3 3"]:
     return matrix
 
 
-def _caption(weights: str, people: int) -> str:
+def _caption(weights: str, people: int, *, strange: bool) -> str:
     if untrained(weights):
         return f"{people} bodies from UNTRAINED weights: the chain works, the people are not where they seem"
-    return f"{people} people, weights {weights}"
+    return f"{people} people, weights {weights}{f'; {OUT_OF_DOMAIN}' if strange else ''}"

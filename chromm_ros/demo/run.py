@@ -255,7 +255,7 @@ def _process(command: list[str], log: Any) -> Iterator[subprocess.Popen[bytes]]:
 def _node_command(demo: Demo) -> list[str]:
     names = [camera.name for camera in demo.cameras]
     parameters = {"cameras": f"[{', '.join(names)}]", "use_sim_time": "true"}
-    if demo.rig_frame:  # the recording knows where its cameras are
+    if demo.rig_frame and demo.given("rig.source") in {"", "tf"}:  # the recording knows where its cameras are
         parameters |= {"rig.source": "tf", "rig.frame": demo.rig_frame, "output.world_frame": demo.rig_frame}
     for camera in demo.cameras:
         parameters[f"{camera.name}.image_topic"] = camera.image.removesuffix("/compressed")

@@ -1,17 +1,30 @@
 """What one run did, as a table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from chromm_ros.demo.results import Results
+from chromm_ros.demo.truth import OUT_OF_DOMAIN, out_of_domain
+from chromm_ros.evaluate.recording import LIMIT_M, Score, score
 from chromm_ros.ros.diagnostics import PARTS
 
 
-def table(results: Results) -> str:
-    """Frame-sets in, windows run, people found, latency by part and bytes out, ready to print."""
-    lines = [*_counts(results), "", *_latency(results), "", *_topics(results)]
-    return "\n".join(lines)
+def table(results: Results, truth: Mapping[int, Any]) -> str:
+    """Frame-sets in, windows run, people found, how far from the truth, latency by part and bytes out, ready to print.
+
+    Args:
+        results: of the run.
+        truth: true bodies by stamp in the frame of the results; may be empty.
+    """
+    lines = [*_counts(results)]
+    if out_of_domain(results.statuses[-1].weights, truth):
+        lines += _row("bodies", "", OUT_OF_DOMAIN)
+    if truth:
+        lines += ["", *_accuracy(score(results.bodies, truth))]
+    return "\n".join([*lines, "", *_latency(results), "", *_topics(results)])
 
 
 def _counts(results: Results) -> list[str]:
@@ -32,6 +45,25 @@ def _counts(results: Results) -> list[str]:
         *_row("points", f"{np.mean([status.points for status in results.statuses]):.0f}", "per cloud"),
         *_row("weights", last.weights, f"on {last.device}"),
     ]
+
+
+def _accuracy(found: Score) -> list[str]:
+    counts, pairs = found.people, found.pairs
+    wanted = counts.tp + counts.fn
+    of_pairs = f"of {pairs.tp + pairs.fp + pairs.tn + pairs.fn} pairs of sights by two cameras, as far as seen_by tells"
+    return [
+        f"  {'against the truth':<46}{'mean':>10}{'median':>10}",
+        *_error("W-MPJPE [mm]", found.w_mpjpe_mm, "in the world, nothing aligned: the node knew the cameras' poses"),
+        *_error("PA-MPJPE [mm]", found.pa_mpjpe_mm, "each body laid on its own by a similarity"),
+        *_row("people matched", f"{counts.tp}/{wanted}", f"{found.moments} moments, joints nearer than {LIMIT_M:g} m on average"),
+        *_row("people who are nobody", f"{counts.fp}", ""),
+        *_row("association accuracy", f"{pairs.accuracy:.3f}", of_pairs),
+    ]
+
+
+def _error(name: str, values: Float[np.ndarray, "N"], remark: str) -> list[str]:
+    mean, median = (f"{np.mean(values):.1f}", f"{np.median(values):.1f}") if len(values) else ("-", "-")
+    return [f"  {name:<46}{mean:>10}{median:>10}   {remark}"]
 
 
 def _latency(results: Results) -> list[str]:

@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from chromm_ros.errors import require
+
+_GRAIN_M = 0.01
+"""Of silhouettes."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class DrawnBody:
     """RGB."""
     label: str
     """Written beside it."""
+    outline: bool = False
+    """Whether only its silhouette is drawn, over all other bodies."""
 
 
 def draw_scene(
@@ -65,7 +71,10 @@ def draw_scene(
         order = _far_to_near(points, away)
         axes.scatter(points[order, across], points[order, up], s=1.2, c=colors[order] / 255.0, linewidths=0, rasterized=True)
         for body in bodies:
-            _draw_body(axes, body, across, up, away)
+            if body.outline:
+                _draw_outline(axes, body, across, up)
+            else:
+                _draw_body(axes, body, across, up, away)
         for camera in cameras:
             _draw_camera(axes, camera, across, up, size_m=0.06 * float(np.max(high - low)))
         half = float(np.max(high - low)) / 2  # the same square metre in both panels
@@ -117,6 +126,21 @@ def _draw_body(axes: object, body: DrawnBody, across: int, up: int, away: int) -
     place = body.vertices.mean(0)[[across, up]]
     outline = [withStroke(linewidth=2.5, foreground="white")]
     axes.annotate(body.label, tuple(place), ha="center", va="center", fontsize=9, weight="bold", path_effects=outline)  # type: ignore[attr-defined]
+
+
+def _draw_outline(axes: object, body: DrawnBody, across: int, up: int) -> None:
+    """The contour of the body's shadow, which is laid out on a grid."""
+    flat = body.vertices[:, [across, up]]
+    low = flat.min(axis=0) - 2 * _GRAIN_M
+    cells = np.round((flat - low) / _GRAIN_M).astype(np.int32)
+    shadow = np.zeros(cells.max(axis=0)[::-1] + 3, np.uint8)
+    for triangle in cells[body.faces]:
+        cv2.fillConvexPoly(shadow, triangle, 255)
+    contours, _ = cv2.findContours(shadow, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    for contour in contours:
+        around = low + _GRAIN_M * np.concatenate([contour, contour[:1]])[:, 0]
+        for color, width in (("white", 2.6), (np.array(body.color) / 255.0, 1.4)):
+            axes.plot(around[:, 0], around[:, 1], color=color, linewidth=width, zorder=2.5)  # type: ignore[attr-defined]
 
 
 def _draw_camera(axes: object, camera: DrawnCamera, across: int, up: int, size_m: float) -> None:

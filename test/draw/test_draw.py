@@ -75,3 +75,17 @@ def test_the_scene_is_drawn_with_and_without_content(tmp_path: Path) -> None:
     draw_scene(full, points, rng.integers(0, 255, (500, 3), np.uint8), [camera], [body], "title")
     draw_scene(empty, points[:0], np.zeros((0, 3), np.uint8), [], [], "nothing")
     assert cv2.imread(str(full)).std() > cv2.imread(str(empty)).std() > 0
+
+
+def test_an_outline_leaves_what_lies_below_it_to_be_seen(tmp_path: Path) -> None:
+    vertices, faces = facing_square(0, 0, 0, half=0.5)
+    faces = np.concatenate([faces, faces[:, ::-1]])  # to be seen from both sides
+    body, camera = DrawnBody(vertices, faces, (200, 50, 50), ""), DrawnCamera("front", np.eye(4), K, (160, 120))
+    true = DrawnBody(vertices, faces, (0, 0, 255), "", outline=True)
+    red, blue = [], []
+    for k, bodies in enumerate(([body], [true, body])):
+        draw_scene(tmp_path / f"{k}.png", np.zeros((0, 3), np.float32), np.zeros((0, 3), np.uint8), [camera], bodies, "")
+        picture = cv2.imread(str(tmp_path / f"{k}.png")).astype(int)
+        red.append(int((picture[..., 2] > picture[..., 0] + 60).sum()))
+        blue.append(int((picture[..., 0] > picture[..., 2] + 150).sum()))
+    assert blue[0] == 0 < blue[1] and 0.9 * red[0] < red[1] < red[0]

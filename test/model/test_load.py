@@ -66,7 +66,9 @@ def test_nothing_said_means_the_weights_that_ship(folder: Path, tmp_path: Path, 
     for given in drawn_instead:
         assert settled(replace(AUTO, **given)).checkpoint == "", given
     assert load_network(replace(AUTO, size="tiny")).weights == "untrained"
-    assert load_network(replace(AUTO, checkpoint="untrained", size="tiny", scene_weights="pi3x")).weights == "pi3x, people untrained"
+    assert (
+        load_network(replace(AUTO, checkpoint="untrained", size="tiny", scene_weights="pi3x")).weights == "pi3x, people untrained"
+    )
 
 
 def test_a_checkpoint_fills_the_whole_network_and_tells_its_size() -> None:

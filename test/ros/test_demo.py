@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -14,10 +15,18 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from chromm_ros.data.bag import BagReader
-from chromm_ros.demo.main import rig_frame
+from chromm_ros.demo.main import BUNDLED, rig_frame
+from chromm_ros.demo.results import Results
+from chromm_ros.demo.table import table
+from chromm_ros.demo.truth import read_truth
+from chromm_ros.evaluate.recording import read_bodies, score
+from chromm_ros.model.weight_files import shipped
+from chromm_ros.ros.diagnostics import PARTS
 
-CLIP = Path(__file__).resolve().parents[1] / "data" / "pose2sim_clip"
-CAMERAS = ("cam01", "cam02", "cam03", "cam04")
+CAMERAS = ("cam1", "cam2", "cam3", "cam4")
+LENGTH, STRIDE = 4, 14
+WINDOWS = (60 - LENGTH) // STRIDE + 1
+"""The last of them ends with the last set, for which the demo waits."""
 
 
 def demo(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -27,24 +36,35 @@ def demo(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """One run in step with the node, so that every image is used."""
+    """One run in step with the node, so that every image is used: of the bundled recording, five windows."""
     folder = tmp_path_factory.mktemp("demo")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ROS_DOMAIN_ID", str(101 - os.getpid() % 50))
         patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-        done = demo("--step", "-p", "window.length:=2", cwd=folder)
+        done = demo("--step", "-p", f"window.min_length:={LENGTH}", "-p", f"window.stride:={STRIDE}", cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "out", done.stdout
 
 
 def test_the_table_tells_what_went_in_and_out(run: tuple[Path, str]) -> None:
     rows = {line[:48].strip(): line[48:].split() for line in run[1].splitlines() if line.startswith("  ")}
-    assert rows["images in"][0] == "68"
-    assert rows["frame-sets"] == ["17", "17", "complete,", "0", "partial,", "0", "dropped"]
-    assert rows["windows run"][0] == "17" and rows["windows failed"][0] == "0"
-    assert rows["weights"][0] == "untrained"
+    assert rows["images in"][0] == "240"
+    assert rows["frame-sets"] == ["60", "60", "complete,", "0", "partial,", "0", "dropped"]
+    assert rows["windows run"][0] == str(WINDOWS) and rows["windows failed"][0] == "0"
+    assert rows["weights"][0] == ("nano" if shipped("nano") else "untrained")
     assert float(rows["infer"][0]) > 0 and float(rows["total"][0]) >= float(rows["infer"][0])
-    assert rows["/chromm/bodies"][0] == "17"
+    assert rows["/chromm/bodies"][0] == str(WINDOWS)
+
+
+def test_the_table_holds_the_people_against_the_truth(run: tuple[Path, str]) -> None:
+    rows = {line[:48].strip(): line[48:].split() for line in run[1].splitlines() if line.startswith("  ")}
+    matched, wanted = map(int, rows["people matched"][0].split("/"))
+    done = score(read_bodies(run[0] / "results", "/chromm/bodies"), read_bodies(BUNDLED["synthetic"]))
+    assert done.moments == WINDOWS and (matched, matched + done.people.fn) == (done.people.tp, wanted)
+    assert 2.5 * WINDOWS <= wanted <= 3 * WINDOWS, "three people whom at least one camera sees nearly always"
+    if matched:
+        assert rows["W-MPJPE [mm]"][:2] == [f"{done.w_mpjpe_mm.mean():.1f}", f"{np.median(done.w_mpjpe_mm):.1f}"]
+    assert "OUT OF DOMAIN" not in run[1]
 
 
 def test_every_output_is_in_a_recording_that_others_can_read(run: tuple[Path, str]) -> None:
@@ -53,11 +73,11 @@ def test_every_output_is_in_a_recording_that_others_can_read(run: tuple[Path, st
     with BagReader(run[0] / "results") as bag:
         assert {f"/chromm/{name}" for name in wanted} | {"/tf", "/diagnostics"} <= set(bag.topics)
         bodies = [bag.deserialize(message) for message in bag.messages(["/chromm/bodies"])]
-    with BagReader(CLIP) as clip:
-        images = [clip.deserialize(message) for message in clip.messages(["/cam01/image_raw/compressed"])]
+    with BagReader(BUNDLED["synthetic"]) as clip:
+        images = [clip.deserialize(message) for message in clip.messages(["/cam1/image_raw/compressed"])]
     stamps = [(message.header.stamp.sec, message.header.stamp.nanosec) for message in bodies]
-    assert stamps == [(image.header.stamp.sec, image.header.stamp.nanosec) for image in images]
-    assert {message.header.frame_id for message in bodies} == {"map"}
+    assert stamps == [(image.header.stamp.sec, image.header.stamp.nanosec) for image in images[LENGTH - 1 :: STRIDE]]
+    assert {message.header.frame_id for message in bodies} == {"world"}
     numbers = [getattr(body, name) for message in bodies for body in message.bodies for name in ("joints", "betas", "body_pose")]
     assert all(np.isfinite(values).all() for values in numbers)
 
@@ -66,6 +86,44 @@ def test_the_pictures_show_something(run: tuple[Path, str]) -> None:
     for name in ("scene", *CAMERAS):
         picture = cv2.imread(str(run[0] / f"{name}.png"))
         assert picture is not None and picture.std() > 10, name
+
+
+def planted(frame: str = "world", weights: str = "nano", shift: float = 0.0) -> Results:
+    """Results that are the truth of the bundled recording, with an error that is known."""
+    truth = read_bodies(BUNDLED["synthetic"])
+    for message in truth.values():
+        message.header.frame_id = frame
+        for body in message.bodies:
+            body.joints = body.joints + np.tile(np.float32([shift, 0.0, 0.0]), 55)
+    status = SimpleNamespace(
+        cameras=CAMERAS, people=3, points=9, weights=weights, device="cpu", steps=2, sets_complete=60, sets_partial=0, sets_dropped=0,
+        windows_run=60, windows_dropped=0, windows_failed=0, **{f"latency_{part}_ms": 1.0 for part in PARTS},
+    )  # fmt: skip  # what the table reads
+    return Results(240, {}, [status], truth, set(), {}, {})
+
+
+def test_a_planted_error_stands_in_the_table() -> None:
+    results = planted(shift=0.25)
+    truth, remark = read_truth(BUNDLED["synthetic"], results)
+    rows = {line[:48].strip(): line[48:].split() for line in table(results, truth).splitlines()}
+    assert remark == "" and len(truth) == 60
+    assert rows["W-MPJPE [mm]"][:2] == ["250.0", "250.0"] and rows["PA-MPJPE [mm]"][:2] == ["0.0", "0.0"]
+    matched, wanted = rows["people matched"][0].split("/")
+    assert matched == wanted and rows["people who are nobody"][0] == "0" and rows["association accuracy"][0] == "1.000"
+    assert "bodies" not in rows
+
+
+def test_a_world_of_its_own_is_not_held_against_the_truth() -> None:
+    truth, remark = read_truth(BUNDLED["synthetic"], planted(frame="chromm_world"))
+    assert truth == {} and "/truth/bodies is in 'world', the results are in 'chromm_world'" in remark
+
+
+def test_what_the_weights_never_saw_is_marked() -> None:
+    results = planted()
+    truth, remark = read_truth(BUNDLED["real"], results)
+    assert (truth, remark) == ({}, "")
+    assert "OUT OF DOMAIN" in table(results, truth) and "against the truth" not in table(results, truth)
+    assert "OUT OF DOMAIN" not in table(planted(weights="untrained"), truth)
 
 
 @pytest.mark.parametrize(

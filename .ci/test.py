@@ -1,6 +1,6 @@
 """All tests: first those of parts, on all cores; then those of the whole, one after the other.
 
-The latter talk over DDS and mind the time, or run the whole network and want all cores to themselves.
+The latter talk over DDS and mind the time, run the whole network and want all cores to themselves, or send worlds through whole chains.
 
 Arguments are pytest's. If they name a file or folder, only that runs, and as pytest would run it.
 """
@@ -15,8 +15,13 @@ WHOLE = [
     "test/test_pipeline.py",
     "test/test_api.py",
     "test/model/test_compile.py",
-    "test/train/test_interruption.py",
-    "test/train/test_overfit.py",
+    "test/model/test_predictor.py",
+    "test/model/test_second_reading.py",
+    "test/train",
+    "test/synthetic/world",
+    "test/synthetic/test_clip_feed.py",
+    "test/bench/test_bench_reconstruct.py",
+    *map(str, sorted(Path("test/reconstruct").glob("test_planted_*.py"))),
 ]
 NOTHING_COLLECTED = 5
 

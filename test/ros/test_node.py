@@ -318,7 +318,7 @@ def test_a_model_that_cannot_be_loaded_leaves_the_node_up(start: Any, ros_domain
         node.wait_for("cannot configure")
         assert "/no/such/file.safetensors" in node.log
         assert person.state() == "unconfigured"
-        assert person.set("model.checkpoint", "")[0]
+        assert person.set("model.checkpoint", "untrained")[0]
         assert person.change("configure")
         assert "UNTRAINED" in node.log
     finally:

@@ -207,7 +207,8 @@ def test_weights_by_their_file(tmp_path: Path) -> None:
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with files under the published names, tiny and drawn."""
     monkeypatch.setenv("CHROMM_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr(SmplxBody, "load", lambda _: model().body)  # reading it again takes a second
+    read = model().body
+    monkeypatch.setattr(SmplxBody, "load", lambda _: read)  # reading it again takes a second
     network, config = untrained(SIZES["tiny"], 7, "cpu", "compose"), SIZES["tiny"]
     for name, kind, part, sizes in (
         ("pi3x", "scene", network.scene, config.scene),
@@ -235,7 +236,8 @@ def test_the_compose_line_of_the_readme(published: Path) -> None:
 
 
 def test_compose_mode_by_the_same_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SmplxBody, "load", lambda _: model().body)  # reading it again takes a second
+    read = model().body
+    monkeypatch.setattr(SmplxBody, "load", lambda _: read)  # reading it again takes a second
     composed = load(mode="compose", **SMALL)
     prediction = composed([picture(), picture(seed=1)])
     assert composed.bodies(prediction).joints.shape[0] == len(prediction.person_frame)

@@ -11,15 +11,18 @@ YAML files, ROS parameters and `--help` texts are all made by walking these clas
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+
+import yaml
 
 from chromm_ros.errors import ConfigError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+S = TypeVar("S", bound="Settings")
 _KEY = "chromm_ros"
 
 
@@ -151,6 +154,60 @@ def to_mapping(settings: Settings) -> dict[str, Any]:
         else:
             result[entry.name] = list(value) if isinstance(value, tuple) else value
     return result
+
+
+def assignments(texts: Sequence[str], example: str = "KEY=0.5") -> dict[str, Any]:
+    """`["ema=0.99", "takes.views=2"]`, as a command's `--set` gives them, as nested plain values.
+
+    Raises:
+        ConfigError: if a text is no assignment.
+    """
+    nested: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        *groups, last = name.strip().split(".")
+        if not equals or not last:
+            raise ConfigError(f"--set {text}: expected KEY=VALUE, for example {example}")
+        place = nested
+        for group in groups:
+            place = place.setdefault(group, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"--set {text}: '{group}' is one setting, not a group of them")
+        place[last] = _value(text, value)
+    return nested
+
+
+def merged(base: S, *changes: Mapping[str, Any], where: str = "") -> S:
+    """The settings with some values replaced, later changes winning.
+
+    Raises:
+        ConfigError: for an unknown key or a wrong value.
+    """
+    values = to_mapping(base)
+    for change in changes:
+        _replace(values, change)
+    return type(base).from_mapping(values, where=where)
+
+
+def _replace(values: dict[str, Any], change: Mapping[str, Any]) -> None:
+    for name, value in change.items():
+        if isinstance(value, Mapping) and isinstance(values.get(name), dict):
+            _replace(values[name], value)
+        else:
+            values[name] = value
+
+
+def _value(text: str, value: str) -> Any:
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {text}: '{value}' is no value") from None
+    if isinstance(parsed, str):
+        try:
+            return float(parsed)  # YAML takes 1e-4 for a word
+        except ValueError:
+            return parsed
+    return "" if parsed is None else parsed
 
 
 def _converted(name: str, kind: type, value: Any) -> Any:

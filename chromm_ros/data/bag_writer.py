@@ -11,6 +11,7 @@ from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, Qo
 from rosbags.rosbag2 import StoragePlugin, Writer
 from scipy.spatial.transform import Rotation
 
+from chromm_ros.data.messages import SMPLX_FROM_REP155
 from chromm_ros.data.typestore import make_typestore
 from chromm_ros.errors import FileError
 from chromm_ros.records import BodyParams
@@ -128,7 +129,7 @@ class BagWriter:
     def _body(self, bodies: BodyParams, k: int, number: int, joints: Float[np.ndarray, "55 3"], seen_by: list[str]) -> Any:
         flat = {name: getattr(bodies, name)[k].astype(np.float32).reshape(-1) for name in vars(bodies)}
         pelvis = joints[0].astype(np.float64)
-        axes = Rotation.from_rotvec(flat["global_orient"].astype(np.float64)) * Rotation.from_matrix(REP155_FROM_BODY.T)
+        axes = Rotation.from_rotvec(flat["global_orient"].astype(np.float64)) * Rotation.from_matrix(SMPLX_FROM_REP155)
         pose = self._make(
             "geometry_msgs/msg/Pose", self._make("geometry_msgs/msg/Point", *pelvis.tolist()),
             self._make("geometry_msgs/msg/Quaternion", *axes.as_quat().tolist()),
@@ -163,10 +164,6 @@ class BagWriter:
                 topic, name, typestore=self._store, offered_qos_profiles=offered
             )
         self._writer.write(self._connections[topic], stamp_ns, self._store.serialize_cdr(message, name))
-
-
-REP155_FROM_BODY = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
-"""Axes of the body (x left, y up, z forward) in those of REP-155 (x forward, y left, z up)."""
 
 
 def _bytes(data: bytes) -> UInt8[np.ndarray, "N"]:

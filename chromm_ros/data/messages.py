@@ -9,6 +9,8 @@ from scipy.spatial.transform import Rotation
 from chromm_ros.errors import InputError
 from chromm_ros.records import BodyParams
 
+SMPLX_FROM_REP155 = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
+"""REP-155 wants x forward, y left, z up of the person; SMPL-X bodies have x left, y up, z forward."""
 _DTYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
 """sensor_msgs/PointField datatypes."""
 

@@ -4,48 +4,57 @@ The paper reports accuracy and precision of its association without their formul
 time, the way that follows from the words.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Int
 from scipy.optimize import linear_sum_assignment
 
+Counts = TypeVar("Counts", bound="DetectionCounts")
+
 
 @dataclass(frozen=True)
-class PairCounts:
-    """Pairs of detections, by whether they are and whether they were said to be one person."""
+class DetectionCounts:
+    """Found, missed and false people."""
 
     tp: int = 0
-    """Are, and were said to be."""
+    """True people who were found."""
     fp: int = 0
-    """Are not, and were said to be."""
+    """Found people who are not there."""
+    fn: int = 0
+    """True people who were not found."""
+
+    def __add__(self: Counts, other: Counts) -> Counts:
+        return replace(self, **{entry.name: getattr(self, entry.name) + getattr(other, entry.name) for entry in fields(self)})
+
+    @property
+    def precision(self) -> float:
+        """TP / (TP + FP); NaN where nothing was found."""
+        return _share(self.tp, self.tp + self.fp)
+
+    @property
+    def recall(self) -> float:
+        """TP / (TP + FN); NaN where there was nothing to find."""
+        return _share(self.tp, self.tp + self.fn)
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall, TP / (TP + (FP + FN) / 2)."""
+        return _share(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+
+
+@dataclass(frozen=True)
+class PairCounts(DetectionCounts):
+    """Pairs of detections, by whether they are and whether they were said to be one person: what is found is that they are."""
+
     tn: int = 0
     """Are not, and were not said to be."""
-    fn: int = 0
-    """Are, and were not said to be."""
-
-    def __add__(self, other: "PairCounts") -> "PairCounts":
-        return PairCounts(self.tp + other.tp, self.fp + other.fp, self.tn + other.tn, self.fn + other.fn)
 
     @property
     def accuracy(self) -> float:
         """(TP + TN) / all; NaN without pairs."""
         return _share(self.tp + self.tn, self.tp + self.fp + self.tn + self.fn)
-
-    @property
-    def precision(self) -> float:
-        """TP / (TP + FP); NaN where nobody was put together."""
-        return _share(self.tp, self.tp + self.fp)
-
-    @property
-    def recall(self) -> float:
-        """TP / (TP + FN); NaN where nobody belongs together."""
-        return _share(self.tp, self.tp + self.fn)
-
-    @property
-    def f1(self) -> float:
-        """Harmonic mean of precision and recall."""
-        return _share(2 * self.tp, 2 * self.tp + self.fp + self.fn)
 
 
 def association(
@@ -62,7 +71,7 @@ def association(
     pair = (time[:, None] == time) & (view[:, None] < view)
     same = (truth[:, None] == truth) & (truth >= 0)
     put = (said[:, None] == said) & (said >= 0)
-    return PairCounts(*(int((pair & a & b).sum()) for a, b in ((put, same), (put, ~same), (~put, ~same), (~put, same))))
+    return PairCounts(*(int((pair & a & b).sum()) for a, b in ((put, same), (put, ~same), (~put, same), (~put, ~same))))
 
 
 def idf1(
@@ -96,36 +105,6 @@ def switches(time: Int[np.ndarray, "D"], said: Int[np.ndarray, "D"], same: Int[n
         order = np.argsort(time[mine], kind="stable")
         count += int((np.diff(said[mine][order]) != 0).sum())
     return count
-
-
-@dataclass(frozen=True)
-class DetectionCounts:
-    """Found, missed and false people."""
-
-    tp: int = 0
-    """True people who were found."""
-    fp: int = 0
-    """Found people who are not there."""
-    fn: int = 0
-    """True people who were not found."""
-
-    def __add__(self, other: "DetectionCounts") -> "DetectionCounts":
-        return DetectionCounts(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn)
-
-    @property
-    def precision(self) -> float:
-        """TP / (TP + FP)."""
-        return _share(self.tp, self.tp + self.fp)
-
-    @property
-    def recall(self) -> float:
-        """TP / (TP + FN)."""
-        return _share(self.tp, self.tp + self.fn)
-
-    @property
-    def f1(self) -> float:
-        """TP / (TP + (FP + FN) / 2)."""
-        return _share(2 * self.tp, 2 * self.tp + self.fp + self.fn)
 
 
 def _share(part: int, whole: int) -> float:

@@ -13,6 +13,18 @@ def compose(rotation: Float[np.ndarray, "*B 3 3"], translation: Float[np.ndarray
     return matrix
 
 
+def look_at(
+    eye: Float[np.ndarray, "*B 3"], target: Float[np.ndarray, "*B 3"], roll: Float[np.ndarray, "*B"] | float = 0.0
+) -> Float[np.ndarray, "*B 4 4"]:
+    """world_from_cam of cameras that look at points, the horizon level but for a turn about their axis by `roll` (radians)."""
+    forward = (target - eye) / np.linalg.norm(target - eye, axis=-1, keepdims=True)
+    right = np.cross(forward, [0.0, 0.0, 1.0])
+    right /= np.linalg.norm(right, axis=-1, keepdims=True)
+    down = np.cross(forward, right)
+    c, s = np.cos(roll)[..., None], np.sin(roll)[..., None]
+    return compose(np.stack([c * right + s * down, c * down - s * right, forward], axis=-1), eye)
+
+
 def inverse(a_from_b: Float[np.ndarray, "*B 4 4"]) -> Float[np.ndarray, "*B 4 4"]:
     """`b_from_a`, by the transpose of the rotation: exact to rounding where a general inverse is not."""
     back = np.swapaxes(a_from_b[..., :3, :3], -1, -2)

@@ -12,7 +12,6 @@ from chromm_ros.geometry.rotation import is_rotation, nearest_rotation
 from chromm_ros.reconstruct.arrays import float64, integers
 from chromm_ros.records import CameraEstimate, Prediction, Window
 
-
 FARTHEST_KNOWN = 1e8
 """Largest coordinate of a known pose, metres: beyond, or with a rotation that is none, it counts as unknown."""
 

@@ -4,10 +4,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
+from chromm_ros.data.messages import SMPLX_FROM_REP155
 from chromm_ros.records import Person
-
-_SMPLX_FROM_REP155 = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
-"""REP-155 wants x forward, y left, z up of the person; SMPL-X bodies have x left, y up, z forward."""
 
 
 def body_id(track_id: int) -> str:
@@ -19,7 +17,7 @@ def body_id(track_id: int) -> str:
 def world_from_body(person: Person) -> Float[np.ndarray, "4 4"]:
     """Pose of the pelvis at the newest step, metres, with the axes of REP-155: x forward, y left, z up of the person."""
     matrix = np.eye(4)
-    matrix[:3, :3] = Rotation.from_rotvec(person.body.global_orient[-1].astype(np.float64)).as_matrix() @ _SMPLX_FROM_REP155
+    matrix[:3, :3] = Rotation.from_rotvec(person.body.global_orient[-1].astype(np.float64)).as_matrix() @ SMPLX_FROM_REP155
     matrix[:3, 3] = person.joints[-1, 0]
     return matrix
 

@@ -17,12 +17,17 @@ NEAREST = 0.4
 """Depth of a head below which nobody is asked to be found, metres."""
 
 
-def on_image(moment: Moment) -> Bool[np.ndarray, "V P"]:
-    """Whose head lies in the image, and before the camera."""
+def in_image(moment: Moment) -> Bool[np.ndarray, "V P"]:
+    """Whose head lies in the image, however near; False for the NaN behind the camera."""
     height, width = moment.images.shape[1:3]
-    depth = se3.apply(se3.inverse(moment.world_from_cam), moment.joints[None, :, HEAD])[..., 2]
     pixel = moment.head_pixel
-    return np.asarray(((pixel >= 0.0) & (pixel < [width, height])).all(axis=-1) & (depth > NEAREST))
+    return np.asarray(((pixel >= 0.0) & (pixel < [width, height])).all(axis=-1))
+
+
+def on_image(moment: Moment) -> Bool[np.ndarray, "V P"]:
+    """Whose head lies in the image, and not in the camera's face."""
+    depth = se3.apply(se3.inverse(moment.world_from_cam), moment.joints[None, :, HEAD])[..., 2]
+    return np.asarray(in_image(moment) & (depth > NEAREST))
 
 
 def to_find(moment: Moment) -> Bool[np.ndarray, "V P"]:

@@ -2,14 +2,12 @@
 
 import argparse
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import cv2
 import numpy as np
-import yaml
 
 from chromm_ros.errors import ConfigError, FileError
-from chromm_ros.settings import to_mapping
+from chromm_ros.settings import assignments, merged
 from chromm_ros.synthetic.recording import record
 from chromm_ros.synthetic.truth import Moment
 from chromm_ros.synthetic.world.crowd import LASTS_S
@@ -25,13 +23,7 @@ def options(texts: Sequence[str]) -> TakeOptions:
     Raises:
         ConfigError: for a text that is no assignment, an unknown key or a wrong value.
     """
-    values: dict[str, Any] = to_mapping(TakeOptions())
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {text}: expected KEY=VALUE, for example views=2")
-        values[name] = yaml.safe_load(value)
-    return TakeOptions.from_mapping(values)
+    return merged(TakeOptions(), assignments(texts, example="views=2"))
 
 
 def bag(arguments: argparse.Namespace, chosen: TakeOptions, say: Say) -> None:

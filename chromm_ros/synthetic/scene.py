@@ -35,14 +35,6 @@ def body() -> SmplxBody:
     return SmplxBody.load("")
 
 
-def look_at(eye: Float[np.ndarray, "*B 3"], target: Float[np.ndarray, "*B 3"]) -> Float[np.ndarray, "*B 4 4"]:
-    """world_from_cam of cameras that look at points, with the horizon level."""
-    forward = (target - eye) / np.linalg.norm(target - eye, axis=-1, keepdims=True)
-    right = np.cross(forward, [0.0, 0.0, 1.0])
-    right /= np.linalg.norm(right, axis=-1, keepdims=True)
-    return se3.compose(np.stack([right, np.cross(forward, right), forward], axis=-1), eye)
-
-
 @dataclass(frozen=True)
 class Scene:
     """Who is where at frame-set k."""
@@ -82,7 +74,7 @@ class Scene:
         if self.layout == "robot":
             eye = np.stack([0.1 + 0.0 * side, 0.25 * side, 1.2 + 0.0 * side], axis=-1)
             ahead = np.stack([np.cos(0.1 * side), np.sin(0.1 * side), -0.02 + 0.0 * side], axis=-1)
-            return np.asarray(self._base(turn) @ look_at(eye, eye + ahead))
+            return np.asarray(self._base(turn) @ se3.look_at(eye, eye + ahead))
         angle = {"ring": 2.0 * np.pi * view / max(self.views, 3), "facing": np.pi * (view % 2)}.get(self.layout, 0.0 * side)
         height = 1.6 + (0.2 * view if self.layout == "ring" else 0.0 * side)
         eye = np.stack([self.distance * np.cos(angle + turn), self.distance * np.sin(angle + turn), height], axis=-1)
@@ -90,7 +82,7 @@ class Scene:
             eye += 0.8 * side[:, None] * np.array([-np.sin(turn), np.cos(turn), 0.0])
         if self.layout == "facing":
             middle = np.array([0.0, 0.0, 1.6])
-        return look_at(eye, np.broadcast_to(middle, eye.shape))
+        return se3.look_at(eye, np.broadcast_to(middle, eye.shape))
 
     def _base(self, turn: float) -> Float[np.ndarray, "4 4"]:
         """world_from_robot: it drives around the people sideways, so that it always looks at them (x is forward)."""

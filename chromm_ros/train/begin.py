@@ -11,7 +11,7 @@ import torch
 
 from chromm_ros.errors import ConfigError
 from chromm_ros.model.branches import Branches
-from chromm_ros.settings import to_mapping
+from chromm_ros.settings import assignments, merged, to_mapping
 from chromm_ros.synthetic import held_out
 from chromm_ros.synthetic.feed import Feed
 from chromm_ros.synthetic.world.take import TakeOptions
@@ -20,7 +20,6 @@ from chromm_ros.train.loop import Clips, Ending, Loop, Run
 from chromm_ros.train.options import TrainOptions
 from chromm_ros.train.parallel import joined
 from chromm_ros.train.provenance import provenance
-from chromm_ros.train.resolve import assignments, merged
 from chromm_ros.train.stage import Stage, Start
 
 SEEDS_APART = 800_000
@@ -129,7 +128,7 @@ def train(
     with joined(process.device) as group, locked(folder) if group.first else nullcontext():
         stage = stage_named(name)
         group.gather(None)  # the first has the folder to itself, so all may read
-        changes = {**assignments(settings), **(given or {})}
+        changes = {**assignments(settings, example="ema=0.99"), **(given or {})}
         start = {**changes.pop("start", {}), **(start or {})}
         plan = _plan(stage, folder, changes, start, resume=resume)
         checkpoint = newest(folder)

@@ -21,15 +21,9 @@ from chromm_ros.geometry.rotation import matrix_from_rotvec
 from chromm_ros.model.config import PATCH, NetworkConfig
 from chromm_ros.model.human_branch import Detections
 from chromm_ros.model.inputs import Views, human_from_image, letterbox, resize, scene_from_image, scene_size
+from chromm_ros.synthetic.finding import HIDDEN, in_image, to_find
 from chromm_ros.synthetic.truth import Moment
 
-SEEN = 0.35
-"""Share of a head's surface that must be seen for it to be looked for; less than `HIDDEN` is not to be found, between is left open."""
-HIDDEN = 0.1
-FEWEST_PIXELS = 60
-"""Of a person that is to be found, in an image of 224 x 168."""
-NEAREST = 0.4
-"""Depth of a head below which it is left open whether it is found, metres."""
 T = TypeVar("T")
 
 
@@ -180,8 +174,8 @@ class _Scene:
     first_from_cam: Float[np.ndarray, "N 4 4"]
     frame: Int[np.ndarray, "Q"]
     """Of each of Q sights, seen or not."""
-    head_seen: Float[np.ndarray, "Q"]
-    pixels: Int[np.ndarray, "Q"]
+    wanted: Bool[np.ndarray, "Q"]
+    open: Bool[np.ndarray, "Q"]
     head_pixel: Float[np.ndarray, "Q 2"]
     pelvis_pixel: Float[np.ndarray, "Q 2"]
     rotations: Float[np.ndarray, "Q 53 3 3"]
@@ -221,11 +215,11 @@ def _sights(moment: Moment, first_frame: int) -> dict[str, np.ndarray]:
     )
     rotations = np.broadcast_to(turns, (views, *turns.shape)).copy()
     rotations[:, :, 0] = cam_from_world[:, None, :3, :3] @ turns[:, 0]
-    flat = views * people
+    flat, wanted = views * people, to_find(moment)
     return {
         "frame": first_frame + np.repeat(np.arange(views), people),
-        "head_seen": moment.head_visible.reshape(flat),
-        "pixels": moment.pixels.reshape(flat),
+        "wanted": wanted.reshape(flat),
+        "open": (in_image(moment) & (moment.head_visible >= HIDDEN) & ~wanted).reshape(flat),
         "head_pixel": moment.head_pixel.reshape(flat, 2),
         "pelvis_pixel": moment.pelvis_pixel.reshape(flat, 2),
         "rotations": rotations.reshape(flat, 53, 3, 3),
@@ -246,17 +240,15 @@ def _heads(
     frames = len(scenes[0].images)
     frame = np.concatenate([k * frames + scene.frame for k, scene in enumerate(scenes)])
     pixel = np.concatenate([scene.head_pixel for scene in scenes])
-    seen = np.concatenate([scene.head_seen for scene in scenes])
     depth = np.concatenate([scene.joints[:, HEAD, 2] for scene in scenes])
-    enough = np.concatenate([scene.pixels for scene in scenes]) >= FEWEST_PIXELS * width * height / (224 * 168)
-    on_image = np.all((pixel >= 0.0) & (pixel < [width, height]), axis=-1)  # False for the NaN behind the camera
-    sure: Bool[np.ndarray, "Q"] = (seen >= SEEN) & enough & (depth > NEAREST)
+    sure, unsure = (np.concatenate([getattr(scene, name) for scene in scenes]) for name in ("wanted", "open"))
     square = human_from_image(width, height, side)
-    place = np.floor(np.where(on_image[:, None], pixel * np.diag(square)[:2] + square[:2, 2], 0.0) / PATCH).astype(np.int64)
+    place = np.floor(np.where((sure | unsure)[:, None], pixel * np.diag(square)[:2] + square[:2, 2], 0.0) / PATCH).astype(
+        np.int64
+    )
     open_ = np.zeros((frames * len(scenes), grid, grid), bool)
-    unsure = on_image & (seen >= HIDDEN) & ~sure
     open_[frame[unsure], place[unsure, 1], place[unsure, 0]] = True
-    wanted = np.flatnonzero(on_image & sure)
+    wanted = np.flatnonzero(sure)
     wanted = wanted[np.lexsort((depth[wanted], place[wanted, 0], place[wanted, 1], frame[wanted]))]
     cell = np.stack([frame[wanted], place[wanted, 1], place[wanted, 0]], -1)
     _, first = np.unique(cell, axis=0, return_index=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from chromm_ros.geometry import se3
 from chromm_ros.geometry.rotation import nearest_rotation
 from chromm_ros.geometry.sim3 import Similarity
 from chromm_ros.reconstruct.cameras import Cameras
@@ -14,7 +15,7 @@ from chromm_ros.reconstruct.reconstructor import ReconstructConfig, Reconstructo
 from chromm_ros.reconstruct.scale import ScaleConfig, is_tight
 from chromm_ros.records import Prediction, Reconstruction, Window
 from chromm_ros.synthetic.oracle import World
-from chromm_ros.synthetic.scene import body, look_at
+from chromm_ros.synthetic.scene import body
 
 SHRUNK = 1.6
 """The network sees the way between the cameras so many times too short: noise, where they are close together."""
@@ -30,7 +31,7 @@ class Pair(World):
 
     def cameras(self, k: int) -> np.ndarray:
         eye = np.array([[self.distance, side * self.baseline, 1.6] for side in (-0.5, 0.5)])
-        return look_at(eye, np.array([[0.0, 0.0, 1.0]] * 2))
+        return se3.look_at(eye, np.array([[0.0, 0.0, 1.0]] * 2))
 
 
 def looked_at(world: World, index: int = 0, unit: float = 1.0) -> tuple[Window, Prediction]:

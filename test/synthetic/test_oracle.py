@@ -11,7 +11,7 @@ from chromm_ros.geometry.rotation import geodesic_angle, matrix_from_rotvec
 from chromm_ros.geometry.sim3 import Similarity
 from chromm_ros.synthetic.noise import EXACT, Errors, Noise, Strangers
 from chromm_ros.synthetic.oracle import SIZE, K, Look, World, reordered
-from chromm_ros.synthetic.scene import LAP, LAYOUTS, Scene, body, look_at
+from chromm_ros.synthetic.scene import LAP, LAYOUTS, Scene, body
 from chromm_ros.synthetic.shape import RADIUS, hidden
 
 GAUGE = Similarity(np.array(0.7), matrix_from_rotvec(np.array([0.3, -1.0, 0.5])), np.array([3.0, -2.0, 1.0]))
@@ -189,7 +189,7 @@ def test_reordered_people_are_the_same() -> None:
 
 
 def test_a_camera_looks_at_its_target_level() -> None:
-    pose = look_at(np.array([3.0, -1.0, 2.0]), np.array([0.0, 0.0, 1.0]))
+    pose = se3.look_at(np.array([3.0, -1.0, 2.0]), np.array([0.0, 0.0, 1.0]))
     target = se3.apply(se3.inverse(pose), np.array([[0.0, 0.0, 1.0]]))[0]
     np.testing.assert_allclose(target, [0.0, 0.0, np.sqrt(11.0)], atol=1e-12)
     assert pose[2, 0] == pytest.approx(0.0) and pose[2, 1] < 0.0

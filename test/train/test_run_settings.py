@@ -8,13 +8,13 @@ import torch
 from torch import nn
 
 from chromm_ros.errors import ChrommError, ConfigError, FileError
+from chromm_ros.settings import assignments, merged
 from chromm_ros.train import log
 from chromm_ros.train.curve import draw_curves, points, smoothed
 from chromm_ros.train.folder import locked, read_about, write_about
 from chromm_ros.train.log import Journal, Meter, Nowhere, TensorBoard, board, read_journal
 from chromm_ros.train.options import TrainOptions
 from chromm_ros.train.provenance import revision
-from chromm_ros.train.resolve import assignments, merged
 from chromm_ros.train.schedule import groups, keep_share, rate
 from chromm_ros.train.state import Average
 

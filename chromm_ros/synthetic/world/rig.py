@@ -37,18 +37,6 @@ class Rig:
         return np.asarray(world_from_base @ self.base_from_cam)
 
 
-def look_at(
-    eye: Float64[np.ndarray, "*B 3"], target: Float64[np.ndarray, "*B 3"], roll: Float64[np.ndarray, "*B"]
-) -> Float64[np.ndarray, "*B 4 4"]:
-    """world_from_cam of cameras that look at points, turned about their axis by `roll` (radians)."""
-    forward = (target - eye) / np.linalg.norm(target - eye, axis=-1, keepdims=True)
-    right = np.cross(forward, [0.0, 0.0, 1.0])
-    right /= np.linalg.norm(right, axis=-1, keepdims=True)
-    down = np.cross(forward, right)
-    c, s = np.cos(roll)[..., None], np.sin(roll)[..., None]
-    return se3.compose(np.stack([c * right + s * down, c * down - s * right, forward], axis=-1), eye)
-
-
 def mounted(kind: str, views: int, room: Room, people: Float64[np.ndarray, "P 2"], rng: np.random.Generator) -> Rig:
     """A rig of one of `KINDS` that looks at where people are at the start.
 
@@ -73,7 +61,7 @@ def mounted(kind: str, views: int, room: Room, people: Float64[np.ndarray, "P 2"
         eye = np.stack([0.05 * np.cos(fan), -apart * side + 0.05 * np.sin(fan), np.full(views, high)], -1)
         aim = eye + np.stack([np.cos(fan), -np.sin(fan), np.full(views, (1.0 - high) / 4.0)], -1)
         drive = rng.uniform(-0.4, 0.4, 2) if rng.random() < 0.5 else np.zeros(2)
-        return Rig(base, drive, float(rng.uniform(-0.3, 0.3)) * bool(drive.any()), look_at(eye, aim, roll), heading)
+        return Rig(base, drive, float(rng.uniform(-0.3, 0.3)) * bool(drive.any()), se3.look_at(eye, aim, roll), heading)
     first = rng.uniform(0.0, 2.0 * np.pi)
     angle = first + (np.arange(views) + rng.uniform(-0.3, 0.3, views)) * 2.0 * np.pi / max(views, 3)
     ray = np.stack([np.cos(angle), np.sin(angle)], -1)
@@ -82,7 +70,7 @@ def mounted(kind: str, views: int, room: Room, people: Float64[np.ndarray, "P 2"
     place = np.stack([_clear(room, p, people, rng) for p in place])
     eye = np.concatenate([place, rng.uniform(1.0, 2.4, (views, 1))], axis=-1)
     aim = np.concatenate([middle + rng.normal(0.0, 0.35, (views, 2)), rng.uniform(0.8, 1.2, (views, 1))], axis=-1)
-    base_from_cam = look_at(eye, aim, roll)
+    base_from_cam = se3.look_at(eye, aim, roll)
     drift = rng.uniform(-0.3, 0.3, 2) if kind == "moving" else np.zeros(2)
     return Rig(np.zeros(2), drift, float(rng.uniform(-0.15, 0.15)) if kind == "moving" else 0.0, base_from_cam)
 

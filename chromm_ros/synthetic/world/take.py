@@ -15,7 +15,7 @@ from chromm_ros.synthetic.people.puppet import Part, Puppet
 from chromm_ros.synthetic.render.draw import Drawn, draw
 from chromm_ros.synthetic.render.lens import PhotoOptions, distort, expose, pinhole_for
 from chromm_ros.synthetic.render.material import Materials
-from chromm_ros.synthetic.render.mesh import Mesh, merge
+from chromm_ros.synthetic.render.mesh import Mesh, Scene, merge
 from chromm_ros.synthetic.truth import Moment
 from chromm_ros.synthetic.world.crowd import Crowd, gather
 from chromm_ros.synthetic.world.rig import KINDS, mounted
@@ -108,9 +108,9 @@ class Take:
         if self.options.photo:
             moment = np.random.default_rng([self.seed, 74, round(t * 1e6)])
             images = expose(images, np.random.default_rng([self.seed, 73]), moment, self.options.effects)
-        pixels = self._project(joints[:, [HEAD, 0]].astype(np.float64), world_from_cam)
-        head = self._puppet.part == Part.HEAD
         cam_from_world = np.ascontiguousarray(se3.inverse(world_from_cam))
+        pixels = self._project(joints[:, [HEAD, 0]].astype(np.float64), cam_from_world)
+        head = self._puppet.part == Part.HEAD
         visible, head_visible = seen_shares(
             vertices, self._puppet.faces, head, cam_from_world, self.intrinsics, self.distortion, drawn.person
         )
@@ -146,20 +146,20 @@ class Take:
         roots = np.array([walker.rest[0] for walker in self.crowd.walkers]).reshape(-1, 3)
         return _params(turns, self.crowd.betas, pelvis - roots)
 
-    def _drawn(self, scene: object, world_from_cam: Float64[np.ndarray, "V 4 4"]) -> Drawn:
+    def _drawn(self, scene: Scene, world_from_cam: Float64[np.ndarray, "V 4 4"]) -> Drawn:
         options = self.options
         size = (options.width, options.height)
         if not self.distortion.any():
-            return draw(scene, self._materials, self._lights, self.intrinsics, world_from_cam, *size, options.supersample)  # type: ignore[arg-type]
+            return draw(scene, self._materials, self._lights, self.intrinsics, world_from_cam, *size, options.supersample)
         pinhole, width, height = pinhole_for(self.intrinsics, self.distortion, *size)
-        wide = draw(scene, self._materials, self._lights, pinhole, world_from_cam, width, height, options.supersample)  # type: ignore[arg-type]
+        wide = draw(scene, self._materials, self._lights, pinhole, world_from_cam, width, height, options.supersample)
         return distort(wide, pinhole, self.intrinsics, self.distortion, *size)
 
     def _project(
-        self, points: Float64[np.ndarray, "P N 3"], world_from_cam: Float64[np.ndarray, "V 4 4"]
+        self, points: Float64[np.ndarray, "P N 3"], cam_from_world: Float64[np.ndarray, "V 4 4"]
     ) -> Float64[np.ndarray, "V P N 2"]:
         """Pixels of points, lenses included; NaN behind the camera."""
-        there = se3.apply(se3.inverse(world_from_cam), points.reshape(1, -1, 3)).reshape(len(world_from_cam), *points.shape)
+        there = se3.apply(cam_from_world, points.reshape(1, -1, 3)).reshape(len(cam_from_world), *points.shape)
         ahead = there[..., 2] > 1e-3
         xy = there[..., :2] / np.where(ahead, there[..., 2], np.nan)[..., None]
         xy = bend(xy, self.distortion[:, None, None])

@@ -32,8 +32,8 @@ def depth_jumps(depth: Float[np.ndarray, "H W"], valid: Bool[np.ndarray, "H W"] 
     """
     single, square = np.ascontiguousarray(depth, np.float32), np.ones((3, 3), np.uint8)
     known = None if valid is None or valid.all() else valid
-    farthest = _cv2().dilate(single if known is None else np.where(known, single, -np.float32(np.inf)), square)
-    nearest = _cv2().erode(single if known is None else np.where(known, single, np.float32(np.inf)), square)
+    farthest = _cv2().dilate(_instead(single, known, -np.inf), square)
+    nearest = _cv2().erode(_instead(single, known, np.inf), square)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         jumps = (farthest - nearest) / single > DEPTH_SHARE
     return np.asarray(jumps if known is None else jumps & known)
@@ -117,6 +117,15 @@ def _cross(a: Float[np.ndarray, "3 K"], b: Float[np.ndarray, "3 K"]) -> Float[np
 def _unit(vectors: Float[np.ndarray, "3 K"]) -> Float[np.ndarray, "3 K"]:
     """Columns of length one; zero stays zero."""
     return np.asarray(vectors / np.maximum(np.sqrt((vectors * vectors).sum(0)), np.float32(_SMALLEST)))
+
+
+def _instead(image: Float[np.ndarray, "H W"], known: Bool[np.ndarray, "H W"] | None, other: float) -> Float[np.ndarray, "H W"]:
+    """The image, and a number where it is not known: `np.where`, which takes twenty times as long where the mask has no pattern."""
+    if known is None:
+        return image
+    filled = np.full_like(image, other)
+    _cv2().copyTo(image, known.view(np.uint8), filled)
+    return filled
 
 
 def _places(mask: Bool[np.ndarray, "H W"]) -> tuple[Int[np.ndarray, "K"], Int[np.ndarray, "K"]]:

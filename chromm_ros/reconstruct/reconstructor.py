@@ -125,7 +125,7 @@ class Reconstructor:
         decode = partial(self._decode, prediction) if self._decode is not None else None
         bodies = fuse(cameras, people, groups, len(window.cameras), config.fusion, decode)
         posed = pose(bodies, self._body, stamps)
-        persons, left, ids = self._roster.update(stamps, bodies, posed, tracks, groups, alive)
+        persons, left, ids = self._roster.update(stamps, bodies, posed, tracks, cameras.view[people.frame], groups, alive)
 
         sight_ids = np.full(len(prediction.person_frame), -1, np.int64)
         sight_ids[people.index] = ids

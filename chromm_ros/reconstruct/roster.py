@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
+from chromm_ros.body.skeleton import HEAD
 from chromm_ros.reconstruct.fuse import Bodies
+from chromm_ros.reconstruct.handover import Whereabouts, handed_over
 from chromm_ros.reconstruct.posed import Posed, joined
 from chromm_ros.reconstruct.track import TrackingConfig
 from chromm_ros.records import Person
@@ -38,6 +40,7 @@ class Roster:
     def reset(self) -> None:
         """Forget everybody; ids go on."""
         self._id_of: dict[int, int] = {}  # by track
+        self._view_of: dict[int, int] = {}  # by track
         self._members: dict[int, Member] = {}
         self._last: Posed | None = None  # bodies last seen, in the order of _last_ids
         self._last_ids: list[int] = []
@@ -48,6 +51,7 @@ class Roster:
         bodies: Bodies,
         posed: Posed,
         tracks: Int[np.ndarray, "P"],
+        views: Int[np.ndarray, "P"],
         groups: Int[np.ndarray, "P"],
         alive: list[int],
     ) -> tuple[tuple[Person, ...], tuple[int, ...], Int[np.ndarray, "P"]]:
@@ -58,10 +62,13 @@ class Roster:
             bodies: fused, G of them.
             posed: the same bodies posed.
             tracks: of the window's people in images.
+            views: the cameras that see them.
             groups: theirs.
             alive: all tracks that the tracker remembers.
         """
-        id_of_group = self._name(tracks, groups)
+        id_of_group = self._name(stamps_ns, bodies, tracks, groups)
+        self._id_of.update(zip(tracks.tolist(), id_of_group[groups].tolist(), strict=True))
+        self._view_of.update(zip(tracks.tolist(), views.tolist(), strict=True))
         self._count(stamps_ns, bodies, id_of_group)
         left = self._forget(set(alive))
         ids = sorted(self._members)
@@ -74,23 +81,89 @@ class Roster:
         people = tuple(self._person(ids[n], row, bodies, table[n], stamps_ns) for n, row in zip(shown, rows, strict=True))
         return people, left, id_of_group[groups]
 
-    def _name(self, tracks: Int[np.ndarray, "P"], groups: Int[np.ndarray, "P"]) -> Int[np.ndarray, "N"]:
-        """The id of every group: the one that most of its sights carry already, each id once; else a new one."""
-        names = np.full(groups.max(initial=-1) + 1, -1)
+    def _name(
+        self, stamps_ns: tuple[int, ...], bodies: Bodies, tracks: Int[np.ndarray, "P"], groups: Int[np.ndarray, "P"]
+    ) -> Int[np.ndarray, "N"]:
+        """The id of every group: the one that most of its sights carry already, or that of somebody handed over; else a new one.
+
+        Two groups have one id only where no frame-set shows both.
+        """
+        rows = np.full((groups.max(initial=-1) + 1, len(stamps_ns)), -1)  # of the bodies
+        rows[bodies.group, bodies.step] = np.arange(len(bodies.group))
+        names = self._carried(tracks, groups, rows >= 0)
+        first = (rows >= 0).argmax(axis=1)
+        first_sight = np.unique(groups, return_index=True)[1]
+        for step in np.unique(first[names < 0]).tolist():  # who gets a name may be handed over later in the same window
+            new = np.flatnonzero((names < 0) & (first == step))
+            if self._config.handover_m > 0.0:
+                names[new] = self._handed_over(new, step, names, rows, bodies, stamps_ns)
+            fresh = new[names[new] < 0]
+            fresh = fresh[np.argsort(first_sight[fresh])]  # not by the groups' numbers, which depend on rounding
+            names[fresh] = self.next_id + np.arange(len(fresh))
+            self.next_id += len(fresh)
+        return names
+
+    def _carried(
+        self, tracks: Int[np.ndarray, "P"], groups: Int[np.ndarray, "P"], present: Bool[np.ndarray, "N T"]
+    ) -> Int[np.ndarray, "N"]:
+        """The id that most sights of every group carry, -1 where none does, or another group of the same frame-sets has it."""
+        names = np.full(len(present), -1)
         carried = np.array([self._id_of.get(int(track), -1) for track in tracks], dtype=np.int64)
         old = carried >= 0
         keys, weights = np.unique(groups[old] * self.next_id + carried[old], return_counts=True)  # ids are below the next one
         for key in keys[np.lexsort((keys % self.next_id, -weights))].tolist():
             group, number = divmod(key, self.next_id)
-            if names[group] < 0 and number not in names:
+            if names[group] < 0 and not (present[names == number] & present[group]).any():
                 names[group] = number
-        first_sight = np.unique(groups, return_index=True)[1]
-        fresh = np.flatnonzero(names < 0)
-        fresh = fresh[np.argsort(first_sight[fresh])]  # not by the groups' numbers, which depend on rounding
-        names[fresh] = self.next_id + np.arange(len(fresh))
-        self.next_id += len(fresh)
-        self._id_of.update(zip(tracks.tolist(), names[groups].tolist(), strict=True))
         return names
+
+    def _handed_over(
+        self,
+        new: Int[np.ndarray, "K"],
+        step: int,
+        names: Int[np.ndarray, "N"],
+        rows: Int[np.ndarray, "N T"],
+        bodies: Bodies,
+        stamps_ns: tuple[int, ...],
+    ) -> Int[np.ndarray, "K"]:
+        """The ids of those whom other cameras lost where new groups are first seen, all of them at one step; -1 for nobody's."""
+        ids = np.union1d(np.array(self._last_ids, dtype=np.int64), names[names >= 0])
+        if not len(ids):
+            return np.full(len(new), -1)
+        views = np.zeros((len(names), bodies.seen_by.shape[1]), dtype=bool)
+        np.logical_or.at(views, bodies.group, bodies.seen_by)
+        lost = self._whereabouts(ids, step, names, rows, bodies, views, stamps_ns)
+        found = Whereabouts(bodies.head[rows[new, step]], np.full(len(new), stamps_ns[step]), rows[new] >= 0, views[new])
+        which = handed_over(found, lost, self._config.handover_m, self._config.max_gap_s)
+        return np.where(which >= 0, ids[which], -1)
+
+    def _whereabouts(
+        self,
+        ids: Int[np.ndarray, "I"],
+        step: int,
+        names: Int[np.ndarray, "N"],
+        rows: Int[np.ndarray, "N T"],
+        bodies: Bodies,
+        views: Bool[np.ndarray, "N V"],
+        stamps_ns: tuple[int, ...],
+    ) -> Whereabouts:
+        """Where everybody was seen last before a step: in this window, else in those before; who was not has a stamp after all of them."""
+        named = np.flatnonzero(names >= 0)
+        of = np.searchsorted(ids, names[named])
+        table = np.full((len(ids), rows.shape[1]), -1)
+        np.maximum.at(table, of, rows[named])
+        seen = np.zeros((len(ids), views.shape[1]), dtype=bool)
+        np.logical_or.at(seen, of, views[named])
+        for track, number in self._id_of.items():
+            seen[np.searchsorted(ids, number), self._view_of[track]] = True
+        head, stamp = np.zeros((len(ids), 3)), np.full(len(ids), np.iinfo(np.int64).max)
+        if self._last is not None:
+            place = np.searchsorted(ids, self._last_ids)
+            head[place], stamp[place] = self._last.joints[:, HEAD], self._last.stamp_ns
+        latest = np.where(table[:, :step] >= 0, np.arange(step), -1).max(axis=1, initial=-1)
+        here = np.flatnonzero(latest >= 0)
+        head[here], stamp[here] = bodies.head[table[here, latest[here]]], np.array(stamps_ns)[latest[here]]
+        return Whereabouts(head, stamp, table >= 0, seen)
 
     def _count(self, stamps_ns: tuple[int, ...], bodies: Bodies, id_of_group: Int[np.ndarray, "N"]) -> None:
         for number, step in zip(id_of_group[bodies.group].tolist(), bodies.step.tolist(), strict=True):
@@ -101,6 +174,7 @@ class Roster:
 
     def _forget(self, alive: set[int]) -> tuple[int, ...]:
         self._id_of = {track: number for track, number in self._id_of.items() if track in alive}
+        self._view_of = {track: self._view_of[track] for track in self._id_of}
         known = set(self._id_of.values())
         left = tuple(sorted(number for number in self._members if number not in known))
         self._members = {number: member for number, member in self._members.items() if number in known}

@@ -35,11 +35,17 @@ class TrackingConfig(Settings):
 
     max_gap_s: float = setting(
         2.0,
-        "longest absence after which a person keeps the id, if a camera that saw him before sees him again [s]",
+        "longest absence after which a person keeps the id [s]",
         at_least=0.0,
         at_most=600.0,
     )
     min_hits: int = setting(3, "frame-sets in which a person must be seen to count as tracked, not tentative", at_least=1)
+    handover_m: float = setting(
+        1.0,
+        "farthest from where the others lost a person that a camera which did not know him may find him under the same id, where no "
+        "frame-set shows both [m]; 0 hands nobody over",
+        at_least=0.0,
+    )
     max_step_m: float = setting(
         1.0, "farthest that joints may move between two images by noise alone (mean over joints) [m]", at_least=0.0
     )

@@ -42,7 +42,7 @@ def see(
         residual=np.zeros(count),
     )
     numbers = np.array([track for _, track in sights], dtype=np.int64)
-    people, left, _ = roster.update(stamps, bodies, pose(bodies, body(), stamps), numbers, of_sight, alive)
+    people, left, _ = roster.update(stamps, bodies, pose(bodies, body(), stamps), numbers, numbers, of_sight, alive)
     return {person.track_id: person for person in people}, left
 
 

@@ -21,6 +21,7 @@ WHOLE = [
     "test/synthetic/world",
     "test/synthetic/test_clip_feed.py",
     "test/bench/test_bench_reconstruct.py",
+    "test/bench/test_bench_world.py",
     *map(str, sorted(Path("test/reconstruct").glob("test_planted_*.py"))),
 ]
 NOTHING_COLLECTED = 5

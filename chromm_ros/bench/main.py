@@ -55,6 +55,12 @@ BENCHES = {
         "in less than a minute on a CPU at nano size, and rougher",
         _model_options,
     ),
+    "world": Bench(
+        "chromm_ros.bench.world",
+        "pictures of the synthetic world a second, which training lives on",
+        "in some seconds instead of half a minute, and rougher",
+        _no_options,
+    ),
     "reconstruct": Bench(
         "chromm_ros.bench.reconstruct",
         "the reconstruction on planted worlds: the paper's ablations, drift over a lap, and cost by step and size",

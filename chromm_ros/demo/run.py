@@ -34,6 +34,8 @@ from chromm_ros.ros.record_node import RecordConfig, Recorder
 _START_S = 180.0
 """The node loads torch and the model and runs it once; a slow machine takes a minute."""
 _LAST_WINDOW_S = 120.0
+_SILENCE_S = 5.0
+"""Least time without a result after which the last window was the last one: a stride may leave the last images out."""
 _ASK_AGAIN_S = 5.0
 _DISCOVERY_S = 2.0
 _END_S = 20.0
@@ -102,15 +104,15 @@ def play(demo: Demo, say: Callable[[str], None]) -> None:
                 _check_alive(node, watch, demo)
         if replay.returncode:
             raise ChrommError(f"the replay ended with an error: {_last_error(demo)}; all of it is in {demo.log}")
-        give_up = time.monotonic() + _LAST_WINDOW_S
-        while watch.newest_ns < last_ns and time.monotonic() < give_up:
+        watch.played()
+        while watch.newest_ns < last_ns and not watch.silent:
             watch.look()
             _check_alive(node, watch, demo)
         for _ in range(10):  # what is on its way
             watch.look()
         watch.finish()
-        if watch.newest_ns < last_ns:
-            say(f"the last window did not come within {_LAST_WINDOW_S:.0f} s; {demo.log} may say why")
+        if not watch.newest_ns:
+            say(f"no window came within {_LAST_WINDOW_S:.0f} s; {demo.log} may say why")
     lock.close()
 
 
@@ -145,6 +147,7 @@ class Watch:
         self._state = node.create_client(GetState, f"{demo.namespace}/chromm/get_state")
         self._answer: Any = None
         self._ask_again_s = 0.0
+        self._heard_s, self._longest_s = math.nan, 0.0  # of results: the last one, and the longest time between two
 
     def look(self) -> None:
         """Serve what has come.
@@ -160,7 +163,21 @@ class Watch:
         elif self._state.service_is_ready() and time.monotonic() > self._ask_again_s:
             self._answer, self._ask_again_s = self._state.call_async(GetState.Request()), time.monotonic() + _ASK_AGAIN_S
 
+    def played(self) -> None:
+        """From now on no more images come."""
+        self._heard_s = time.monotonic()
+
+    @property
+    def silent(self) -> bool:
+        """Whether no result came for three times as long as it ever took to the next one; the first may take its time."""
+        patience = max(_SILENCE_S, 3.0 * self._longest_s) if self.newest_ns else _LAST_WINDOW_S
+        return time.monotonic() - self._heard_s > min(patience, _LAST_WINDOW_S)
+
     def _on_status(self, status: Any) -> None:
+        now = time.monotonic()
+        if self.newest_ns:
+            self._longest_s = max(self._longest_s, now - self._heard_s)
+        self._heard_s = now
         self.newest_ns = max(self.newest_ns, stamp_ns(status.last_stamp))
         self._text = f"{status.windows_run} windows run, {status.windows_dropped} dropped, {status.people} people"
         self._text += f", {status.latency_total_ms:.0f} ms"

@@ -18,6 +18,7 @@ EXTRAS = {
     "bags": ["rosbags>=0.10"],
     "draw": ["matplotlib>=3.7"],
     "synth": ["numba>=0.57", "opencv-python-headless>=4.5"],  # of the synthetic world, for training and recordings
+    "bedlam": ["OpenEXR>=3.3"],  # of BEDLAM's depth maps, which OpenCV's wheels cannot read
     "train": ["torch>=2.5", "tensorboard>=2.10"],  # a training without it writes its scalars all the same
     "dev": ["beartype>=0.20", "hypothesis>=6.100", "mypy>=1.10", "pytest>=8", "pytest-xdist>=3.5", "ruff>=0.6"],
 }

@@ -1,11 +1,12 @@
 """What a recording or a dataset must offer to be run through the pipeline."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from chromm_ros.records import Frame
 
 
+@runtime_checkable
 class Sequence(Protocol):
     """Images of several cameras in the order in which they arrived. One dataset, one file, one class with these members."""
 

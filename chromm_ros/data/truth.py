@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -38,6 +38,7 @@ class Truth:
         assert self.seen_by is None or len(self.seen_by) == people
 
 
+@runtime_checkable
 class LabelledSequence(Sequence, Protocol):
     """A sequence whose truth is known, at some stamps or at all."""
 

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from chromm_ros.model.config import NetworkConfig
-from chromm_ros.model.human_branch import Detections, HumanBranch, detect, strongest_per_image
+from chromm_ros.model.human_branch import Detections, HumanBranch, strongest_per_image
 from chromm_ros.model.inputs import Views
 from chromm_ros.model.people_heads import Bodies
 from chromm_ros.model.pinhole import fit_intrinsics, inside, move_pixels
@@ -145,6 +145,6 @@ class Branches(nn.Module):
 
     def pick(self, human: Float[Tensor, "F Q E"], views: Views, picking: Picking) -> Detections:
         """Heads that are strong enough, strongest in their neighbourhood and on the image, not on its border."""
-        found = detect(self.human.scores(human), picking.score_min, picking.nms)
-        pixel = move_pixels(torch.linalg.inv(views.human_from_image)[found.image], self.human.locate(human, found))
+        found, pixel = self.human.find(human, picking.score_min, picking.nms)
+        pixel = move_pixels(torch.linalg.inv(views.human_from_image)[found.image], pixel)
         return strongest_per_image(found[inside(pixel, views.image_size[found.image])], picking.max_people)

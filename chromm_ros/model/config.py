@@ -77,6 +77,9 @@ class HumanConfig:
     """Its layers."""
     betas: int = 10
     """Shape coefficients, 10 or 11."""
+    apart: float = 0.0
+    """Distance in patches within which only the strongest head stays, by the places within their patches; 0: a neighbourhood of whole
+    patches (`ModelOptions.nms`) instead, as upstream. On a coarse grid that would cost people who stand side by side their heads."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,7 @@ SIZES = {
             camera_dim=64, metric_dim=64, metric_heads=2, metric_out=64, up_channels=(32, 16, 8), last_channels=8, pixels=21168,
         ),
         HumanConfig(
-            dim=160, heads=5, depth=5, pos_grid=16, image_size=196, stem="conv",
+            dim=160, heads=5, depth=5, pos_grid=16, image_size=196, stem="conv", apart=0.7,
             people_dim=192, people_mlp=384, people_heads=4, people_head_dim=48,
         ),
         PeopleConfig(dim=192, mlp=384, heads=4, head_dim=48),
@@ -215,7 +218,10 @@ class ModelOptions(Settings):
     )
     score_min: float = setting(0.3, "lowest score of a head that counts", at_least=0.0, at_most=1.0)
     nms: int = setting(
-        3, "side of the neighbourhood in which only the strongest head stays: odd, 2 or 4 [patches]", at_least=1, at_most=9
+        3,
+        "side of the neighbourhood in which only the strongest head stays: odd, 2 or 4 [patches]; nano goes by distance instead",
+        at_least=1,
+        at_most=9,
     )
     max_people: int = setting(16, "most people of one image, the strongest stay", at_least=1)
     cache_features: bool = setting(default=True, doc="keep the encoders' features of a frame while windows overlap")

@@ -6,7 +6,7 @@ Source: naver/multi-hmr, model.py, blocks/{dinov2,camera_embed}.py, utils/{camer
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from chromm_ros.model.config import PATCH, HumanConfig
@@ -69,6 +69,18 @@ class HumanBranch(nn.Module):
         offset = self.offset(at_patch(features, found)).float()
         return (torch.stack((found.column, found.row), -1) + 0.5 + offset) * PATCH  # type: ignore[no-any-return]
 
+    def find(
+        self, features: Float[Tensor, "F P D"], score_min: float = 0.3, nms: int = 3
+    ) -> tuple[Detections, Float[Tensor, "K 2"]]:
+        """Heads, and their pixels in the square image; `HumanConfig.apart` goes before `nms`."""
+        apart = self.config.apart * PATCH
+        found = detect(self.scores(features), score_min, 1 if apart else nms)
+        pixel = self.locate(features, found)
+        if not apart:
+            return found, pixel
+        stay = strongest_around(found, pixel, apart)
+        return found[stay], pixel[stay]
+
 
 def at_patch(features: Float[Tensor, "F P D"], found: Detections) -> Float[Tensor, "K D"]:
     """Token of the patch in which each head was found."""
@@ -92,12 +104,21 @@ def suppress(scores: Float[Tensor, "F n n"], nms: int) -> Float[Tensor, "F n n"]
     return scores * (scores == strongest[:, : scores.shape[1], : scores.shape[2]])
 
 
+def strongest_around(found: Detections, pixel: Float[Tensor, "K 2"], apart: float) -> Bool[Tensor, "K"]:
+    """Which heads have no stronger one of their image within `apart` pixels; of equals the first."""
+    stronger = (found.image[:, None] == found.image) & _before(found)
+    return ~(stronger & (torch.cdist(pixel, pixel) < apart)).any(1)
+
+
 def strongest_per_image(found: Detections, most: int) -> Detections:
     """At most `most` heads of each image, the strongest; the order by place stays."""
-    better = (found.image[:, None] == found.image) & (found.score > found.score[:, None])
+    return found[((found.image[:, None] == found.image) & _before(found)).sum(1) < most]
+
+
+def _before(found: Detections) -> Bool[Tensor, "K K"]:
+    """Which detection (column) is stronger than which (row), or as strong and earlier."""
     first = torch.arange(len(found.score), device=found.score.device)
-    tied = (found.image[:, None] == found.image) & (found.score == found.score[:, None]) & (first < first[:, None])
-    return found[(better | tied).sum(1) < most]
+    return (found.score > found.score[:, None]) | ((found.score == found.score[:, None]) & (first < first[:, None]))
 
 
 def camera_embedding(intrinsics: Float[Tensor, "F 3 3"], side: int, bands: int, max_resolution: int) -> Float[Tensor, "F P E"]:

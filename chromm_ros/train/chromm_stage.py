@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from chromm_ros.model.branches import Features
 from chromm_ros.model.chromm import Chromm, ChrommOutput
-from chromm_ros.model.human_branch import Detections, detect
+from chromm_ros.model.human_branch import Detections
 from chromm_ros.model.inputs import Views
 from chromm_ros.model.pinhole import compose, inside, move_pixels, project, sample_map
 from chromm_ros.train import losses, scores
@@ -121,10 +121,10 @@ class SmplStage(TakeStage):
         frames, _ = batch.scene(index)
         out, people = look.out, look.people
         features = network.human.encode(batch.human_images[frames].float() / 255.0)
-        found = detect(network.human.scores(features), 0.3, 3)
+        found, pixel = network.human.find(features)
         truth = move_pixels(batch.views.human_from_image[people.heads.image], people.head_pixel)
         said = {
-            **scores.detection(found, network.human.locate(features, found), people.heads, truth, batch.open[frames]),
+            **scores.detection(found, pixel, people.heads, truth, batch.open[frames]),
             "mask IoU": scores.overlap(out.mask, look.mask),
         }
         if not len(people.head):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from chromm_ros.model.compose import Composed
 from chromm_ros.model.config import PATCH
-from chromm_ros.model.human_branch import Detections, at_patch, detect
+from chromm_ros.model.human_branch import Detections, at_patch
 from chromm_ros.model.human_heads import PeopleOutput
 from chromm_ros.model.pinhole import back_project, compose, move_pixels, project
 from chromm_ros.train import losses, scores
@@ -82,11 +82,11 @@ class HumanStage(TakeStage):
         assert isinstance(network, Composed)
         human, people = network.human, batch.people
         features = human.encode(batch.human_images.float() / 255.0)
-        found = detect(human.scores(features), 0.3, 3)
+        found, pixel = human.find(features)
         said = human.perceive(features, people.heads, compose(batch.views.human_from_image, batch.true_intrinsics))
         truth = move_pixels(batch.views.human_from_image[people.heads.image], people.head_pixel)
         return {
-            **scores.detection(found, human.locate(features, found), people.heads, truth, batch.open),
+            **scores.detection(found, pixel, people.heads, truth, batch.open),
             "distance %": scores.relative(said.distance, people.head[:, 2]),
             **scores.bodies(said.rotations.float(), said.betas[:, :10].float(), people),
         }

@@ -22,8 +22,8 @@ from chromm_ros.synthetic.world.rig import KINDS, mounted
 from chromm_ros.synthetic.world.room import Room, decorated, lit
 from chromm_ros.synthetic.world.visibility import seen_shares
 
-SUITS, UNIFORMS = 0.6, 0.1
-"""Shares of suits and uniforms among `mixed` clothes."""
+UNIFORMS = 0.25
+"""Share of uniforms among `mixed` clothes that are no suits."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class TakeOptions(Settings):
     height: int = setting(168, "of all images [pixels]", at_least=16)
     supersample: int = setting(1, "samples of a pixel's colour along each side", at_least=1, at_most=4)
     clothes: str = setting("mixed", "what people wear", choices=("mixed", *MODES))
+    suits: float = setting(0.6, "share of takes in suits where clothes are mixed", at_least=0.0, at_most=1.0)
     rig: str = setting("mixed", "where cameras are", choices=("mixed", *KINDS))
     fov_min_deg: float = setting(45.0, "smallest angle over the width [degrees]", at_least=20.0, at_most=120.0)
     fov_max_deg: float = setting(110.0, "largest angle over the width [degrees]", at_least=20.0, at_most=120.0)
@@ -68,7 +69,8 @@ class Take:
         people = len(self.crowd.walkers)
         mode = options.clothes
         if mode == "mixed":
-            mode = str(rng.choice(["suits", "uniforms", "naturalistic"], p=[SUITS, UNIFORMS, 1.0 - SUITS - UNIFORMS]))
+            suits, rest = options.suits, 1.0 - options.suits
+            mode = str(rng.choice(["suits", "uniforms", "naturalistic"], p=[suits, UNIFORMS * rest, (1.0 - UNIFORMS) * rest]))
         self.clothes = mode
         """One of `clothes.MODES`."""
         self._outfits = dress(mode, people, rng, self._puppet)

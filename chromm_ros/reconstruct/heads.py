@@ -62,7 +62,11 @@ class FusionConfig(Settings):
         at_most=1.0,
     )
     depth_noise: float = setting(
-        0.1, "standard deviation of a head's depth as a share of it, for weights and covariances", at_least=0.001, at_most=1.0
+        0.1,
+        "standard deviation of a head's depth as a share of it, for weights and covariances: about that of `nano`; the published "
+        "network's is nearer to 0.02",
+        at_least=0.001,
+        at_most=1.0,
     )
     pose_noise_deg: float = setting(
         0.6,

@@ -119,8 +119,3 @@ class Fisheye:
                 lens, self.distortion, np.eye(3), pinhole - to_centres, size, cv2.CV_16SC2
             )
         return cv2.remap(image, *self._maps[size], cv2.INTER_LINEAR), pinhole
-
-    def distort(self, rays: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 2"]:
-        """Where points in the camera are in the image as it was taken; for tests and drawings on originals."""
-        flat = rays[:, None, :2] / rays[:, None, 2:]
-        return np.asarray(cv2.fisheye.distortPoints(flat, self.intrinsics, self.distortion))[:, 0]

@@ -13,10 +13,6 @@ from chromm_ros.geometry.camera import pixel_grid
 
 VERTICES = 70
 SMPL_PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
-_MARKED = ["nose", "reye", "leye", "rear", "lear", "LBigToe", "LSmallToe", "LHeel", "RBigToe", "RSmallToe", "RHeel"]
-MARKS = dict.fromkeys(
-    (*_MARKED, *(f"{side}{finger}" for side in "lr" for finger in ("thumb", "index", "middle", "ring", "pinky"))), 0
-)
 
 
 def _model(joints: int, shapes: int, parents: tuple[int, ...], seed: int) -> dict[str, np.ndarray]:
@@ -56,7 +52,7 @@ def write_smplx(folder: Path, gender: str) -> None:
 def smpl_joints(folder: Path, gender: str, **params: np.ndarray) -> np.ndarray:
     """By the smplx library, N 24 3."""
     count = len(params["transl"])
-    model = smplx.SMPL(str(folder / f"SMPL_{gender.upper()}.pkl"), vertex_ids=MARKS, batch_size=count)
+    model = smplx.SMPL(str(folder / f"SMPL_{gender.upper()}.pkl"), batch_size=count)
     return _joints(model, params)[:, :24]
 
 
@@ -67,12 +63,20 @@ def smplx_joints(folder: Path, gender: str, **params: np.ndarray) -> np.ndarray:
         {"use_pca": False, "flat_hand_mean": True} if components == 45 else {"num_pca_comps": components, "flat_hand_mean": False}
     )
     path = str(folder / f"SMPLX_{gender.upper()}.npz")
-    model = smplx.SMPLX(path, vertex_ids=MARKS, batch_size=len(params["transl"]), num_betas=params["betas"].shape[1], **hands)
+    model = smplx.SMPLX(path, batch_size=len(params["transl"]), num_betas=params["betas"].shape[1], **hands)
     return _joints(model, params)[:, :55]
+
+
+class _NoMarks(torch.nn.Module):
+    """In place of the vertices of nose, toes and fingers, which tiny bodies do not have."""
+
+    def forward(self, _: torch.Tensor, joints: torch.Tensor) -> torch.Tensor:
+        return joints
 
 
 def _joints(model: torch.nn.Module, params: dict[str, np.ndarray]) -> np.ndarray:
     tensors = {name: torch.tensor(value, dtype=torch.float32) for name, value in params.items()}
+    model.vertex_joint_selector = _NoMarks()
     with torch.no_grad():
         return np.asarray(model(**tensors).joints.numpy(), np.float64)
 

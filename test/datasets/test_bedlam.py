@@ -16,7 +16,9 @@ from chromm_ros.datasets.catalog import dataset
 from chromm_ros.errors import ConfigError, FileError, InputError
 from chromm_ros.geometry import se3
 from chromm_ros.geometry.camera import project
+from chromm_ros.model.config import SIZES
 from chromm_ros.synthetic.truth import Moment
+from chromm_ros.train.targets import Knowledge, batch_of
 
 OpenEXR = pytest.importorskip("OpenEXR", reason="depth maps are OpenEXR: pip install 'chromm_ros[bedlam]'")
 
@@ -171,6 +173,20 @@ def test_moments_hold_what_training_needs(planted: tuple[Path, np.ndarray], mode
         for actor in range(2):
             np.testing.assert_allclose(moment.depth[0][moment.person[0] == actor + 1], in_cam[actor, 15, 2], rtol=1e-5)
         assert (moment.depth[0][moment.person[0] == 0] == 0.0).all(), "sky has no depth"
+
+
+def test_training_takes_the_moments(planted: tuple[Path, np.ndarray], models: Path) -> None:
+    """What `train.targets` makes of them is what is planted: heads in the camera, who is to be found, depth, and shares of people."""
+    root, joints = planted
+    clip = [Moment(**vars(moment)) for moment in moments(Bedlam(root, NAME, body_models=models))]
+    batch = batch_of([clip], SIZES["nano"], Knowledge(), np.random.default_rng(0))
+    in_cam = [se3.apply(se3.inverse(moment.world_from_cam[0]), joints[k]) for k, moment in enumerate(clip)]
+    order = np.lexsort((batch.people.head[:, 0], batch.people.heads.image))
+    np.testing.assert_allclose(batch.people.head.numpy()[order], np.concatenate(in_cam)[:, 15], atol=1e-4)
+    turns = Rotation.from_matrix(batch.people.rotations[:, 0].numpy()[order]).as_rotvec()
+    labelled = np.concatenate([Bedlam(root, NAME).bodies(number).pose[:, 0] for number in NUMBERS])
+    np.testing.assert_allclose(turns, labelled, atol=1e-5)
+    assert float(batch.mask.max()) > 0.5 and 3.0 < float(batch.depth.max()) < 6.0
 
 
 def test_bodies_in_the_world_pose_to_the_same_joints(planted: tuple[Path, np.ndarray], models: Path) -> None:

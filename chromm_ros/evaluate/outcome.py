@@ -23,6 +23,7 @@ VERSION = 1
 FILE = "report.json"
 IMAGES = "images"
 """Folder of the views' images, which are no JSON."""
+UPS = ("x", "-x", "y", "-y", "z", "-z")
 
 Array = Float64[np.ndarray, "_"]
 Record = TypeVar("Record")
@@ -165,6 +166,8 @@ class Outcome:
     """Sentences that belong under the table: the gauge, the joint set, what was left out."""
     series: tuple[Series, ...] = ()
     """Errors over time."""
+    up: str = "z"
+    """Axis of the truth's world that points up, one of `UPS`; for the view from above."""
     joint_set: str = "smpl"
     """Key of `data.truth.JOINT_SETS`; tells names of joints."""
     per_joint_mm: Mapping[str, Array] = field(default_factory=dict)
@@ -179,6 +182,7 @@ class Outcome:
     """Of each result, from the newest exposure or arrival (a note says which) to the result."""
 
     def __post_init__(self) -> None:
+        _expect(self.up in UPS, f"up is '{self.up}', expected one of {', '.join(UPS)}")
         _expect(self.joint_set in JOINT_SETS, f"there is no joint set '{self.joint_set}', there are {', '.join(JOINT_SETS)}")
         most = JOINT_SETS[self.joint_set]
         for name, values in self.per_joint_mm.items():

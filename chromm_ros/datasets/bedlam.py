@@ -193,9 +193,9 @@ def label_file(root: Path, scene: str) -> Path:
     return found
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=8)
 def _read_labels(path: Path) -> dict[str, np.ndarray]:
-    """What of a scene's labels is used; the last scene's stay, as its sequences are read one after the other."""
+    """What of a scene's labels is used, tens of megabytes; the last scenes' stay, for sequences of a scene share them."""
     try:
         with np.load(path, allow_pickle=False) as file:
             found = {name: file[name] for name in _LABELS}

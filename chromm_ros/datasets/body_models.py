@@ -20,6 +20,9 @@ from chromm_ros.geometry.rotation import matrix_from_rotvec
 _JOINTS = {"smpl": 24, "smplx": 55}
 _PAGE = {"smpl": "smpl.is.tue.mpg.de", "smplx": "smpl-x.is.tue.mpg.de"}
 
+TRANSFER_FILE = "smplx2smpl_deftrafo_setup.pkl"
+"""SMPL-X's transfer to SMPL: `mtx`, whose columns are vertices, then normals, which are left out as everywhere."""
+
 
 @dataclass(frozen=True)
 class JointModel:
@@ -104,17 +107,34 @@ def load_model(folder: Path, kind: str, gender: str) -> JointModel:
     Raises:
         FileError: if there is no such file, or it is no such model.
     """
+    return _load(_find(folder, kind, gender), kind)
+
+
+def load_regressor(folder: Path) -> Float[np.ndarray, "24 V"]:
+    """The rows by which neutral SMPL's joints at rest, and by the field's custom posed ones, come from its 6890 vertices.
+
+    Raises:
+        FileError: as `load_model`.
+    """
+    path = _find(folder, "smpl", "neutral")
+    content = _content(path)
+    if "J_regressor" not in content:
+        raise FileError(f"{path} has no J_regressor: download it again")
+    return _dense(content["J_regressor"])
+
+
+def _find(folder: Path, kind: str, gender: str) -> Path:
     name = f"{kind.upper()}_{gender.upper()}"
     places = [place / f"{name}.{ending}" for place in (folder / kind, folder) for ending in ("npz", "pkl")]
     found = next((place for place in places if place.is_file()), None)
     if found is None:
         raise FileError(f"no {name}.npz or {name}.pkl in {folder} or {folder / kind}: register at {_PAGE[kind]} and put it there")
-    return _load(found, kind)
+    return found
 
 
 @lru_cache(maxsize=8)
 def _load(path: Path, kind: str) -> JointModel:
-    content = _read_npz(path) if path.suffix == ".npz" else read_pickle(path, _SMPL_NAMES)
+    content = _content(path)
     try:
         regressor = _dense(content["J_regressor"])
         template, shapes = _dense(content["v_template"]), _dense(content["shapedirs"])
@@ -129,6 +149,10 @@ def _load(path: Path, kind: str) -> JointModel:
             f"{path} has {len(model.rest)} joints, expected {_JOINTS[kind]}: is it another kind of body than {kind.upper()}?"
         )
     return model
+
+
+def _content(path: Path) -> Any:
+    return _read_npz(path) if path.suffix == ".npz" else read_pickle(path, SMPL_NAMES)
 
 
 def _hands(content: Any) -> tuple[np.ndarray, np.ndarray] | None:
@@ -162,7 +186,7 @@ def _blank(kind: type, *_: Any) -> Any:
     return object.__new__(kind)
 
 
-_SMPL_NAMES = {
+SMPL_NAMES = {
     ("chumpy.ch", "Ch"): _Chumpy,
     ("chumpy", "Ch"): _Chumpy,
     ("copy_reg", "_reconstructor"): _blank,

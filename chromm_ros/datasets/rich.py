@@ -8,7 +8,8 @@ The world is the first camera, in metres. Lens distortion is in the files; like 
 """
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +17,29 @@ import numpy as np
 from jaxtyping import Float
 
 from chromm_ros.data.truth import Truth
-from chromm_ros.datasets.body_models import JointModel, load_model, need_models
+from chromm_ros.datasets.body_models import TRANSFER_FILE, JointModel, load_model, need_models
 from chromm_ros.datasets.images import read_image, stamp_ns
 from chromm_ros.datasets.pickles import array, read_pickle
 from chromm_ros.datasets.rich_test import TEST_CAMERAS, gender_of
 from chromm_ros.errors import FileError, InputError
 from chromm_ros.geometry import se3
-from chromm_ros.records import Frame
+from chromm_ros.records import BodyParams, Frame
 
 RATE = 30.0
 """Images per second; frames are numbered by it, from wherever the sequence was cut."""
 _LONG_SIDE = 4112
 """Pixels of the images that were calibrated; users keep smaller copies."""
+_HAND_COMPONENTS = 12
+"""Of the PCA of each hand, about the mean hand, with which RICH was fitted."""
 _ENDINGS = ("bmp", "png", "jpeg", "jpg")
 
 
 class Rich:
     """One sequence of any split, for example `Gym_011_pushup1`; a `LabelledSequence`.
 
-    Frames are those that have bodies, with the true intrinsics and poses. Joints are SMPL-X's 55 and need a folder of body models.
+    Frames are those that have bodies, with the true intrinsics and poses. Joints need a folder of body models: where it holds
+    SMPL-X's transfer to SMPL (`smplx2smpl_deftrafo_setup.pkl`) and SMPL_NEUTRAL, they are SMPL's 24, as in the field's tables; else
+    SMPL-X's own 55.
     """
 
     def __init__(self, root: Path, sequence: str, cameras: Sequence[str] = (), body_models: Path | None = None) -> None:
@@ -79,14 +84,15 @@ class Rich:
             FileError: if a body or its model is missing or damaged.
         """
         models = need_models(self._models, "smplx", "RICH")
+        pose, joint_set = (_posed_surface(models), "smpl") if (models / TRANSFER_FILE).is_file() else (_posed, "smplx")
         poses = np.stack([world_from_cam for _, world_from_cam in self._calibrations])
         for folder in self._frames:
             people = sorted(folder.glob("*.pkl"))
             if not people:
                 raise FileError(f"{folder} holds no body: expected a pickle for each subject")
-            joints = np.stack([_joints(path, models) for path in people])
+            joints = np.stack([pose(_body(path, models)) for path in people])
             ids = np.array([int(path.stem) for path in people], np.int64)
-            yield Truth(self._stamp(folder), ids, joints, "smplx", np.ones(len(ids), bool), poses)
+            yield Truth(self._stamp(folder), ids, joints, joint_set, np.ones(len(ids), bool), poses)
 
     def _stamp(self, folder: Path) -> int:
         return stamp_ns(int(folder.name) - self._first, RATE)
@@ -159,7 +165,19 @@ def _images(folder: Path, camera: str, frames: Sequence[Path]) -> list[Path]:
     return found
 
 
-def _joints(path: Path, models: Path) -> Float[np.ndarray, "55 3"]:
+@dataclass(frozen=True)
+class _Body:
+    """One body as its file has it."""
+
+    model: JointModel
+    gender: str
+    pose: Float[np.ndarray, "55 3"]
+    betas: Float[np.ndarray, "b"]
+    expression: Float[np.ndarray, "e"]
+    transl: Float[np.ndarray, "3"]
+
+
+def _body(path: Path, models: Path) -> _Body:
     gender = gender_of(int(path.stem)) if path.stem.isdigit() else None
     if gender is None:
         raise FileError(f"{path} is of no subject that RICH has: expected a number from 000 to 021")
@@ -167,18 +185,31 @@ def _joints(path: Path, models: Path) -> Float[np.ndarray, "55 3"]:
     labels = read_pickle(path)
     single = {"global_orient": 3, "body_pose": 63, "jaw_pose": 3, "leye_pose": 3, "reye_pose": 3, "transl": 3}
     part = {key: array(labels, path, key, shape=(1, size))[0] for key, size in single.items()}
-    part |= {
-        key: array(labels, path, key, shape=(1, -1))[0] for key in ("betas", "expression", "left_hand_pose", "right_hand_pose")
-    }
+    part |= {key: array(labels, path, key, shape=(1, 10))[0] for key in ("betas", "expression")}
     face = [part[key] for key in ("jaw_pose", "leye_pose", "reye_pose")]
     pose = np.concatenate([part["global_orient"], part["body_pose"], *face]).reshape(-1, 3)
-    return model.joints(np.concatenate([pose, _hands(model, part, path)]), part["betas"], part["transl"], part["expression"])
-
-
-def _hands(model: JointModel, part: dict[str, np.ndarray], path: Path) -> Float[np.ndarray, "30 3"]:
-    """RICH was fitted with 12 components of each hand, about the mean hand."""
+    hands = [array(labels, path, f"{side}_hand_pose", shape=(1, _HAND_COMPONENTS))[0] for side in ("left", "right")]
     if model.hands is None:
-        raise FileError(
-            f"the SMPL-X model for {path} has no hand components: get the file with hands_componentsl and hands_componentsr"
+        raise FileError(f"the SMPL-X model for {path} has no hands_componentsl: get the file that fits RICH, with its hands")
+    full = np.concatenate([pose, model.hand_poses(*hands)])
+    return _Body(model, gender, full, part["betas"], part["expression"], part["transl"])
+
+
+def _posed(body: _Body) -> Float[np.ndarray, "55 3"]:
+    return body.model.joints(body.pose, body.betas, body.transl, body.expression)
+
+
+def _posed_surface(models: Path) -> Callable[[_Body], Float[np.ndarray, "24 3"]]:
+    from chromm_ros.datasets.smpl_from_smplx import SmplFromSmplx  # it loads torch, which nothing else here needs
+
+    transfer = SmplFromSmplx(models)
+
+    def posed(body: _Body) -> Float[np.ndarray, "24 3"]:
+        parts = np.split(body.pose, [1, 22, 23, 24, 25, 40])
+        root, jaw, left_eye, right_eye = (parts[place][0] for place in (0, 2, 3, 4))
+        params = BodyParams(
+            root, parts[1], parts[5], parts[6], jaw, left_eye, right_eye, body.betas, body.expression, body.transl
         )
-    return model.hand_poses(part["left_hand_pose"], part["right_hand_pose"])
+        return transfer.pose(params, body.gender)
+
+    return posed

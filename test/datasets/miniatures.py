@@ -2,6 +2,7 @@
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,9 +22,9 @@ def _model(joints: int, shapes: int, parents: tuple[int, ...], seed: int) -> dic
     return {
         "v_template": rng.normal(0.0, 0.5, (VERTICES, 3)),
         "shapedirs": rng.normal(0.0, 0.02, (VERTICES, 3, shapes)),
-        "posedirs": np.zeros((VERTICES, 3, 9 * (joints - 1))),
+        "posedirs": rng.normal(0.0, 0.01, (VERTICES, 3, 9 * (joints - 1))),
         "J_regressor": regressor / regressor.sum(axis=1, keepdims=True),
-        "weights": np.full((VERTICES, joints), 1.0 / joints),
+        "weights": rng.dirichlet(np.full(joints, 0.1), VERTICES),
         "kintree_table": np.array([np.where(np.array(parents) < 0, 2**32 - 1, parents), range(joints)], np.uint32),
         "f": np.array([[0, 1, 2], [2, 1, 3]], np.uint32),
     }
@@ -58,13 +59,21 @@ def smpl_joints(folder: Path, gender: str, **params: np.ndarray) -> np.ndarray:
 
 def smplx_joints(folder: Path, gender: str, **params: np.ndarray) -> np.ndarray:
     """By the smplx library, N 55 3; hands as components where they have fewer than 45 numbers, else flat."""
+    return _joints(_smplx(folder, gender, params), params)[:, :55]
+
+
+def smplx_vertices(folder: Path, gender: str, **params: np.ndarray) -> np.ndarray:
+    """By the smplx library, N V 3."""
+    return _posed(_smplx(folder, gender, params), params).vertices.numpy().astype(np.float64)
+
+
+def _smplx(folder: Path, gender: str, params: dict[str, np.ndarray]) -> torch.nn.Module:
     components = params["left_hand_pose"].shape[1]
     hands = (
         {"use_pca": False, "flat_hand_mean": True} if components == 45 else {"num_pca_comps": components, "flat_hand_mean": False}
     )
     path = str(folder / f"SMPLX_{gender.upper()}.npz")
-    model = smplx.SMPLX(path, batch_size=len(params["transl"]), num_betas=params["betas"].shape[1], **hands)
-    return _joints(model, params)[:, :55]
+    return smplx.SMPLX(path, batch_size=len(params["transl"]), num_betas=params["betas"].shape[1], **hands)
 
 
 class _NoMarks(torch.nn.Module):
@@ -74,11 +83,15 @@ class _NoMarks(torch.nn.Module):
         return joints
 
 
-def _joints(model: torch.nn.Module, params: dict[str, np.ndarray]) -> np.ndarray:
+def _posed(model: torch.nn.Module, params: dict[str, np.ndarray]) -> Any:
     tensors = {name: torch.tensor(value, dtype=torch.float32) for name, value in params.items()}
     model.vertex_joint_selector = _NoMarks()
     with torch.no_grad():
-        return np.asarray(model(**tensors).joints.numpy(), np.float64)
+        return model(**tensors)
+
+
+def _joints(model: torch.nn.Module, params: dict[str, np.ndarray]) -> np.ndarray:
+    return _posed(model, params).joints.numpy().astype(np.float64)
 
 
 def dot(size: tuple[int, int], pixel: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """EMDB-2 on a miniature in its own format."""
 
 import pickle
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,16 @@ def test_images_are_read_one_by_one(planted: tuple[Path, dict[str, Any], np.ndar
     (planted[0] / "P0" / "09_outdoor_walk" / "images" / "00001.jpg").write_bytes(b"cut")
     with pytest.raises(FileError, match=r"00001.jpg cannot be read as an image"):
         next(frames)
+
+
+def test_no_image_is_kept(planted: tuple[Path, dict[str, Any], np.ndarray]) -> None:
+    """What evaluation holds does not grow with a sequence."""
+    images: list[weakref.ref[np.ndarray]] = []
+    for frame, _ in Emdb(planted[0], NAME).frames():
+        images.append(weakref.ref(frame.image))
+        del frame
+        assert sum(image() is not None for image in images) <= 2
+    assert len(images) == COUNT
 
 
 def test_without_body_models_there_are_frames_and_one_sentence(

@@ -1,13 +1,16 @@
 """RICH on a miniature in its own format: scaled copies of images, one of a portrait camera, hands as components."""
 
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from miniatures import dot, dot_in, smplx_joints, write_image
+from miniatures import VERTICES, dot, dot_in, smplx_joints, smplx_vertices, write_image, write_smpl
+from scipy import sparse
 from scipy.spatial.transform import Rotation
 
+from chromm_ros.datasets.body_models import TRANSFER_FILE
 from chromm_ros.datasets.catalog import dataset
 from chromm_ros.datasets.rich import Rich, sequences
 from chromm_ros.datasets.rich_test import TEST_CAMERAS, gender_of
@@ -91,6 +94,32 @@ def test_joints_cameras_and_pixels_are_the_planted_ones(
         np.testing.assert_array_equal(frame.world_from_cam, truth.world_from_cam[place % 3])
         there = project(se3.apply(se3.inverse(frame.world_from_cam), truth.joints[0, JOINT][None]), frame.intrinsics)[0]
         np.testing.assert_allclose(there, dot_in(frame.image), atol=0.2)
+
+
+def test_with_the_transfer_to_smpl_joints_are_those_of_the_field_s_tables(
+    planted: tuple[Path, np.ndarray, dict[str, np.ndarray]], models: Path, tmp_path: Path
+) -> None:
+    """Vertices of the smplx library through both matrices, of which the second half is for normals and must not count."""
+    rng, folder = np.random.default_rng(8), tmp_path / "with_transfer"
+    shutil.copytree(models, folder)
+    write_smpl(folder, "neutral")
+    transfer = rng.random((VERTICES, VERTICES))
+    normals = np.ones((VERTICES, VERTICES))
+    path = folder / TRANSFER_FILE
+    path.write_bytes(pickle.dumps({"mtx": sparse.csc_matrix(np.hstack([transfer, normals]))}, protocol=2))
+    regressor = pickle.loads((folder / "SMPL_NEUTRAL.pkl").read_bytes())["J_regressor"]
+    for truth, frame in zip(Rich(planted[0], NAME, body_models=folder).truth(), FRAMES, strict=True):
+        params = pickle.loads((planted[0] / "bodies" / "test" / NAME / frame / "012.pkl").read_bytes())
+        del params["extra"]
+        vertices = smplx_vertices(models, "female", **params)[0]
+        assert truth.joint_set == "smpl"
+        np.testing.assert_allclose(truth.joints[0], regressor @ transfer @ vertices, rtol=1e-5, atol=1e-4)
+    path.write_bytes(pickle.dumps({"mtx": sparse.csc_matrix(transfer)}))
+    with pytest.raises(FileError, match=r"takes 35 vertices, the body has 70"):
+        next(Rich(planted[0], NAME, body_models=folder).truth())
+    path.write_bytes(pickle.dumps({"mtx": sparse.csc_matrix(transfer[:9])}))
+    with pytest.raises(FileError, match=r"makes 9 vertices, SMPL_NEUTRAL has 70"):
+        next(Rich(planted[0], NAME, body_models=folder).truth())
 
 
 def test_the_table_of_the_test_split_holds() -> None:

@@ -1,8 +1,9 @@
 """How far bodies are from the truth in their own frame: MPJPE, PA-MPJPE, PVE, acceleration.
 
-Joints are SMPL's order (0 pelvis, 1 and 2 hips); 22 or 24 of them, or any number where nothing is said of the pelvis. Results are
-float64 and in millimetres (unless said) of metres that come in. Definitions: WHAM (yohanshin/WHAM, lib/eval/eval_utils.py), which GVHMR
-and Human3R share.
+Joints are SMPL's order (0 pelvis, 1 and 2 hips); 22 or 24 of them, or any others whose hips are named. Results are float64 and in
+millimetres (unless said) of metres that come in. A joint that the truth does not know (NaN) is left out of its body's mean; a body of
+which nothing is known, or that was not found where it is known, gets NaN. Definitions: WHAM (yohanshin/WHAM, lib/eval/eval_utils.py),
+which GVHMR and Human3R share.
 """
 
 import numpy as np
@@ -13,27 +14,74 @@ from chromm_ros.geometry.sim3 import fit_points
 MM = 1000.0
 HIPS = (1, 2)
 """Joints whose middle stands for the pelvis when bodies are laid on one another."""
+LEAST = 3
+"""Points that a rotation needs."""
 
 
 def distances(found: Float[np.ndarray, "*B J 3"], truth: Float[np.ndarray, "*B J 3"]) -> Float[np.ndarray, "*B"]:
     """Mean distance of points in the frame they come in, mm."""
-    return np.asarray(MM * np.linalg.norm(np.subtract(found, truth, dtype=np.float64), axis=-1).mean(axis=-1))
+    return _mean(_minus(found, truth), truth)
 
 
-def pelvis(joints: Float[np.ndarray, "*B J 3"]) -> Float[np.ndarray, "*B 1 3"]:
+def finite(points: Float[np.ndarray, "*B"]) -> Float[np.ndarray, "*B"]:
+    """In float64, with NaN in place of infinity: no arithmetic makes noise about it, and no result is infinite."""
+    wide = points.astype(np.float64, copy=False)
+    good = np.isfinite(wide)
+    return np.asarray(wide if good.all() else np.where(good, wide, np.nan))
+
+
+def _minus(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    return np.subtract(finite(found), finite(truth))
+
+
+def _mean(off: Float[np.ndarray, "*B J 3"], truth: Float[np.ndarray, "*B J 3"]) -> Float[np.ndarray, "*B"]:
+    """Mean length over the joints that the truth knows, mm for m."""
+    length = lengths(off)
+    if not length.shape[-1]:
+        return np.full(length.shape[:-1], np.nan)
+    mean = np.array(length.mean(axis=-1))
+    holes = ~np.isfinite(mean)
+    if holes.any():
+        known = np.isfinite(truth[holes]).all(axis=-1)
+        total, count = np.where(known, length[holes], 0.0).sum(axis=-1), known.sum(axis=-1)
+        mean[holes] = np.where((count > 0) & np.isfinite(total), total, np.nan) / np.maximum(count, 1)
+    return np.asarray(MM * mean)
+
+
+def lengths(vectors: Float[np.ndarray, "*B 3"]) -> Float[np.ndarray, "*B"]:
+    """Of vectors, in their unit, float64; a third of the time that np.linalg.norm takes for so short ones."""
+    wide = vectors.astype(np.float64, copy=False)
+    return np.asarray(np.sqrt(np.einsum("...i,...i->...", wide, wide)))
+
+
+def pelvis(joints: Float[np.ndarray, "*B J 3"], hips: tuple[int, int] = HIPS) -> Float[np.ndarray, "*B 1 3"]:
     """Middle of the hips, metres."""
-    return np.asarray(joints[..., HIPS, :].astype(np.float64).mean(axis=-2, keepdims=True))
+    return np.asarray(joints[..., hips, :].astype(np.float64).mean(axis=-2, keepdims=True))
 
 
-def mpjpe(found: Float[np.ndarray, "*B J 3"], truth: Float[np.ndarray, "*B J 3"]) -> Float[np.ndarray, "*B"]:
-    """Mean joint error with the pelvises laid on one another (MPJPE), mm; both in one camera's or world's axes."""
-    return distances(found - pelvis(found), truth - pelvis(truth))
+def mpjpe(
+    found: Float[np.ndarray, "*B J 3"], truth: Float[np.ndarray, "*B J 3"], hips: tuple[int, int] = HIPS
+) -> Float[np.ndarray, "*B"]:
+    """Mean joint error with the pelvises laid on one another (MPJPE), mm; both in one camera's or world's axes.
+
+    `hips` are (1, 2) for SMPL and SMPL-X, (11, 12) for COCO.
+    """
+    off = _minus(found, truth)
+    return _mean(off - pelvis(off, hips), truth)
 
 
 def pa_mpjpe(found: Float[np.ndarray, "*B J 3"], truth: Float[np.ndarray, "*B J 3"]) -> Float[np.ndarray, "*B"]:
-    """Mean joint error after the best similarity of each body (PA-MPJPE), mm."""
-    found, truth = found.astype(np.float64), truth.astype(np.float64)
-    return distances(fit_points(found, truth).apply(found), truth)
+    """Mean joint error after the best similarity of each body (PA-MPJPE), mm; NaN, too, where less than three joints are known."""
+    if np.isfinite(found).all() and np.isfinite(truth).all() and found.shape[-2] >= LEAST:
+        a, b = found.astype(np.float64, copy=False), truth.astype(np.float64, copy=False)
+        return distances(fit_points(a, b).apply(a), b)
+    known = np.isfinite(truth).all(axis=-1)
+    usable = (np.isfinite(found).all(axis=-1) | ~known).all(axis=-1) & (known.sum(axis=-1) >= LEAST)
+    error = np.full(usable.shape, np.nan)
+    weights = known[usable]
+    a, b = (np.where(weights[..., None], points[usable].astype(np.float64), 0.0) for points in (found, truth))
+    error[usable] = distances(fit_points(a, b, weights.astype(np.float64)).apply(a), truth[usable])
+    return error
 
 
 def pve(
@@ -43,15 +91,18 @@ def pve(
     truth_joints: Float[np.ndarray, "*B J 3"],
 ) -> Float[np.ndarray, "*B"]:
     """Mean vertex error with the pelvises laid on one another (PVE), mm."""
-    return distances(found_vertices - pelvis(found_joints), truth_vertices - pelvis(truth_joints))
+    off = _minus(found_vertices, truth_vertices)
+    return _mean(off - _minus(pelvis(found_joints), pelvis(truth_joints)), truth_vertices)
 
 
 def acceleration_error(
-    found: Float[np.ndarray, "T J 3"], truth: Float[np.ndarray, "T J 3"], fps: float = 30.0
-) -> Float[np.ndarray, "A"]:
+    found: Float[np.ndarray, "T *B J 3"], truth: Float[np.ndarray, "T *B J 3"], fps: float = 30.0, hips: tuple[int, int] = HIPS
+) -> Float[np.ndarray, "A *B"]:
     """Mean difference of the joints' accelerations at every inner frame, m/s^2, for A = max(T - 2, 0).
 
-    Joints are taken relative to the pelvis, as WHAM does before; WHAM then leaves the first and last value out, GVHMR does not.
+    Joints are taken relative to the pelvis, as WHAM does before; WHAM then leaves the first and last value out, GVHMR does not. NaN
+    where one of the three frames lacks a joint.
     """
-    relative = (found - pelvis(found)) - (truth - pelvis(truth))
-    return np.asarray(fps**2 * np.linalg.norm(np.diff(relative, n=2, axis=0), axis=-1).mean(axis=-1))
+    off = _minus(found, truth)
+    off -= pelvis(off, hips)
+    return np.asarray(fps**2 * lengths(np.diff(off, n=2, axis=0)).mean(axis=-1))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 
 Counts = TypeVar("Counts", bound="DetectionCounts")
@@ -105,6 +105,46 @@ def switches(time: Int[np.ndarray, "D"], said: Int[np.ndarray, "D"], same: Int[n
         order = np.argsort(time[mine], kind="stable")
         count += int((np.diff(said[mine][order]) != 0).sum())
     return count
+
+
+def match_in_image(
+    found: Float[np.ndarray, "D J 2"], truth: Float[np.ndarray, "G J 2"], overlap: float = 0.05
+) -> Int[np.ndarray, "M 2"]:
+    """Index pairs (found, true) of people in one image, nearest first, each once (Human3R and AGORA, match_2d_greedy).
+
+    The distance of two people is that of their joints; who lies elsewhere is nobody's.
+
+    Args:
+        found: joints, pixels.
+        truth: the same joints of the true people; those that are NaN count neither here nor in boxes.
+        overlap: least intersection over union of the boxes around the joints.
+    """
+    known = np.isfinite(truth)
+    off = np.where(known, found[:, None] - np.where(known, truth, 0.0), 0.0)
+    cost = np.linalg.norm(off, axis=(-2, -1))
+    cost = np.where(np.isfinite(cost) & (_box_overlap(found, truth) >= overlap) & known.any(axis=(-2, -1)), cost, np.inf)
+    pairs = []
+    while np.isfinite(cost).any():
+        i, j = np.unravel_index(int(cost.argmin()), cost.shape)
+        pairs.append((i, j))
+        cost[i], cost[:, j] = np.inf, np.inf
+    return np.array(pairs, np.int64).reshape(-1, 2)
+
+
+def _box_overlap(found: Float[np.ndarray, "D J 2"], truth: Float[np.ndarray, "G J 2"]) -> Float[np.ndarray, "D G"]:
+    """Intersection over union of the boxes around joints."""
+    low, high = [], []
+    for points in (found, truth):
+        known = np.isfinite(points)
+        low.append(np.where(known, points, np.inf).min(axis=-2, initial=np.inf))
+        high.append(np.where(known, points, -np.inf).max(axis=-2, initial=-np.inf))
+    inner = _area(np.maximum(low[0][:, None], low[1]), np.minimum(high[0][:, None], high[1]))
+    union = _area(low[0], high[0])[:, None] + _area(low[1], high[1]) - inner
+    return np.asarray(np.divide(inner, union, out=np.zeros_like(inner), where=union > 0.0))
+
+
+def _area(low: Float[np.ndarray, "*B 2"], high: Float[np.ndarray, "*B 2"]) -> Float[np.ndarray, "*B"]:
+    return np.asarray(np.maximum(high - low, 0.0).prod(axis=-1))
 
 
 def _share(part: int, whole: int) -> float:

@@ -138,7 +138,7 @@ def draw_joints(outcome: Outcome, file: Path) -> None:
 def draw_ways(outcome: Outcome, file: Path) -> None:
     """One panel for each of the first sequences, the same metre to the right and up."""
     across, up = FROM_ABOVE[outcome.up]
-    names = list(dict.fromkeys([entry.sequence for entry in (*outcome.tracks, *outcome.cameras)]))[:PANELS]
+    names = list(dict.fromkeys([t.sequence for t in outcome.tracks] + [c.sequence for c in outcome.cameras]))[:PANELS]
     columns = min(len(names), 2)
     figure = _figure(6.4 * columns, 6.6 * math.ceil(len(names) / columns))
     for place, name in enumerate(names):

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from chromm_ros.data.truth import Truth
-from chromm_ros.datasets.images import Fisheye, stamp_ns, video_frames
+from chromm_ros.datasets.images import Fisheye, seen_by, stamp_ns, video_frames
 from chromm_ros.datasets.pickles import array, entry
 from chromm_ros.errors import FileError, InputError
 from chromm_ros.geometry import se3
@@ -98,8 +98,9 @@ class EgoExo4D:
         """
         poses = np.stack(list(self._poses.values()))
         for index, labels in self._labels.items():
-            points = _points(labels, self._path, self._least_views)
-            yield Truth(stamp_ns(index, RATE), np.zeros(1, np.int64), points[None], "coco", np.ones(1, bool), poses)
+            points = _points(labels, self._path, self._least_views)[None]
+            seen = seen_by(points, self._lenses, poses)
+            yield Truth(stamp_ns(index, RATE), np.zeros(1, np.int64), points, "coco", np.ones(1, bool), poses, seen)
 
     def _video(self, camera: str) -> Path:
         """The video that takes.json names, else the usual places, the full size first."""

@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from chromm_ros.data.truth import Truth
 from chromm_ros.datasets.colmap_text import Lens, Registered, read_lenses, read_poses
-from chromm_ros.datasets.images import Fisheye, read_image, stamp_ns
+from chromm_ros.datasets.images import Fisheye, read_image, seen_by, stamp_ns
 from chromm_ros.datasets.pickles import array, read_npy_dict, read_pickle
 from chromm_ros.errors import FileError, InputError
 from chromm_ros.geometry import se3
@@ -89,6 +89,8 @@ class EgoHumans:
     def truth(self) -> Iterator[Truth]:
         """One for each frame that has bodies; people go by the number of their glasses.
 
+        A person is said to be seen by the cameras whose image has most of the joints in it, hidden or not.
+
         Raises:
             FileError: if a file of bodies is damaged.
         """
@@ -99,7 +101,8 @@ class EgoHumans:
             joints = np.stack([_joints(bodies, path, person) for person in people]) if people else np.zeros((0, _JOINTS, 3))
             ids = np.array([int(person.removeprefix("aria")) for person in people], np.int64)
             poses = np.stack([self._rig.world_from_cam(camera, number) for camera in self.cameras])
-            yield Truth(stamp_ns(number - 1, RATE), ids, joints, "smpl", np.ones(len(ids), bool), poses)
+            seen = seen_by(joints, self._rig.lenses, poses)
+            yield Truth(stamp_ns(number - 1, RATE), ids, joints, "smpl", np.ones(len(ids), bool), poses, seen)
 
     def _image(self, camera: str, label: Path) -> Path:
         return self._folder / "exo" / camera / "images" / f"{label.stem}.jpg"

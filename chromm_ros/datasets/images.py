@@ -1,6 +1,6 @@
 """Images, depth maps and videos of datasets, one at a time, and the rectification of fisheye lenses."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from chromm_ros.errors import FileError, require
-from chromm_ros.geometry.camera import resized
+from chromm_ros.geometry import se3
+from chromm_ros.geometry.camera import inside, project, resized
 
 Image = UInt8[np.ndarray, "H W 3"]
 
@@ -119,3 +120,21 @@ class Fisheye:
                 lens, self.distortion, np.eye(3), pinhole - to_centres, size, cv2.CV_16SC2
             )
         return cv2.remap(image, *self._maps[size], cv2.INTER_LINEAR), pinhole
+
+
+def seen_by(
+    joints: Float[np.ndarray, "P J 3"], lenses: Mapping[str, Fisheye], world_from_cam: Float[np.ndarray, "V 4 4"]
+) -> tuple[tuple[str, ...], ...]:
+    """Cameras whose rectified image has half of a person's labelled joints in it, by person; whether something is in front, nobody says.
+
+    Args:
+        joints: in the world, metres; NaN where not labelled.
+        lenses: by the cameras' names.
+        world_from_cam: poses in their order.
+    """
+    shares = []
+    labelled = np.isfinite(joints).all(axis=-1).sum(axis=-1)
+    for lens, pose in zip(lenses.values(), world_from_cam, strict=True):
+        pixels = project(se3.apply(se3.inverse(pose), joints), lens.pinhole)
+        shares.append(inside(pixels, np.array(lens.size, np.float64)).sum(axis=-1) >= np.maximum(0.5 * labelled, 1.0))
+    return tuple(tuple(name for name, share in zip(lenses, shares, strict=True) if share[who]) for who in range(len(joints)))

@@ -104,6 +104,7 @@ def test_points_cameras_and_pixels_are_the_planted_ones(planted: tuple[Path, np.
     for truth, expected in zip(truths, points, strict=True):
         assert truth.joint_set == "coco" and truth.ids.tolist() == [0] and truth.counted.all()
         assert np.flatnonzero(np.isnan(truth.joints[0, :, 0])).tolist() == [0, 4], "seen by nobody, and not there"
+        assert truth.seen_by == (("cam01", "cam02"),)
         known = np.isfinite(truth.joints[0])
         np.testing.assert_allclose(truth.joints[0][known], expected[known], atol=1e-9)
         np.testing.assert_allclose(truth.world_from_cam, poses, atol=1e-9)

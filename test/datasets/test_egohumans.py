@@ -100,6 +100,17 @@ def test_joints_cameras_and_pixels_are_the_planted_ones(planted: tuple[Path, np.
         np.testing.assert_allclose(there, dot_in(frame.image), atol=0.35)
 
 
+def test_who_is_out_of_the_image_is_not_said_to_be_seen(planted: tuple[Path, np.ndarray, np.ndarray]) -> None:
+    root, joints, world_from_cam = planted
+    behind = world_from_cam[0, :3, 3] - 3.0 * world_from_cam[0, :3, 2]
+    labels = {"aria01": {"joints": joints[0, 0]}, "aria02": {"joints": behind + 0.1 * joints[0, 1]}}
+    path = root / NAME / "processed_data" / "smpl" / "00001.npy"
+    np.save(path, np.array(labels, dtype=object), allow_pickle=True)
+    first, second = EgoHumans(root, NAME).truth()
+    assert first.seen_by is not None and first.seen_by[0] == CAMERAS and "cam01" not in first.seen_by[1]
+    assert second.seen_by == (CAMERAS, CAMERAS)
+
+
 def test_the_lens_matters(planted: tuple[Path, np.ndarray, np.ndarray]) -> None:
     """So that the test above would see a lens that was left out."""
     root, joints, world_from_cam = planted

@@ -27,11 +27,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api": LOWEST | {"geometry", "model", "body"},
     "draw": LOWEST | {"geometry", "body"},
     "train": LOWEST | {"geometry", "config", "model", "body", "data", "datasets", "synthetic"},
-    "evaluate": LOWEST | {"geometry", "pipeline", "config", "stream", "data", "datasets", "synthetic", "body", "draw"},
-    "ros": LOWEST | {"geometry", "pipeline", "config", "stream", "body", "data", "draw", "msg"},
-    "demo": LOWEST | {"geometry", "config", "stream", "data", "body", "draw", "evaluate", "ros", "msg"},
+    "inputs": LOWEST | {"geometry", "data", "stream"},
+    "evaluate": LOWEST | {"geometry", "pipeline", "config", "stream", "data", "inputs", "datasets", "synthetic", "body", "draw"},
+    "ros": LOWEST | {"geometry", "pipeline", "config", "stream", "body", "data", "inputs", "draw", "msg"},
+    "demo": LOWEST | {"geometry", "config", "stream", "data", "inputs", "body", "draw", "evaluate", "ros", "msg"},
     "bench": LOWEST
-    | {"geometry", "model", "body", "reconstruct", "stream", "data", "config", "pipeline", "synthetic", "ros", "msg"},
+    | {"geometry", "model", "body", "reconstruct", "stream", "data", "inputs", "config", "pipeline", "synthetic", "ros", "msg"},
 }
 ROS_ONLY = {"rclpy", "tf2_ros", "tf2_msgs", "message_filters", "cv_bridge", "launch", "launch_ros"}
 """These and every `*_msgs` may be imported in `ros/` alone (bench and demo drive `ros/`)."""

@@ -9,9 +9,9 @@ from torch import Tensor
 from chromm_ros.bench.table import Row, Table
 from chromm_ros.bench.windows import Runner, make_window
 from chromm_ros.data.bag import BagReader
+from chromm_ros.inputs.images import rgb_from_compressed
 from chromm_ros.model.chromm import Chromm, ChrommOutput
 from chromm_ros.records import Frame, FrameSet, Window
-from chromm_ros.ros.images import rgb_from_compressed
 
 CLIP = Path(__file__).resolve().parents[2] / "test" / "data" / "pose2sim_clip"
 

@@ -17,8 +17,8 @@ from chromm_ros.draw.overlay import DrawnMesh, draw_meshes, write_caption
 from chromm_ros.draw.palette import color_of
 from chromm_ros.draw.scene import DrawnBody, DrawnCamera, draw_scene
 from chromm_ros.geometry.se3 import apply, inverse
+from chromm_ros.inputs.camera import CameraInput
 from chromm_ros.ros.diagnostics import untrained
-from chromm_ros.ros.inputs import CameraInput
 
 Cloud: TypeAlias = tuple[Float[np.ndarray, "N 3"], UInt8[np.ndarray, "N 3"]]
 _TRUE_COLOR = (0, 0, 0)

@@ -12,9 +12,10 @@ from typing import Any
 from rclpy.node import Node
 
 from chromm_ros.data.messages import stamp_ns
+from chromm_ros.inputs.camera import CameraInput
+from chromm_ros.inputs.depth import WAIT_SHARE, DepthInput, DepthReport
 from chromm_ros.records import Frame, FrameSet, Window
-from chromm_ros.ros.depth import WAIT_SHARE, DepthInput, DepthReport
-from chromm_ros.ros.inputs import CameraInput
+from chromm_ros.ros.cv_bridge_images import through_cv_bridge
 from chromm_ros.ros.options import NodeSettings
 from chromm_ros.ros.rig import Rig
 from chromm_ros.ros.subscriptions import CameraTopics, Say
@@ -109,7 +110,12 @@ class Intake:
             offset_ns = round(camera.time_offset_s * 1e9)
             of_camera = partial(_say_of, say, name)
             self._inputs[name] = CameraInput(
-                name, of_camera, rectify=config.rectify == "auto", offset_ns=offset_ns, topic=topics.base
+                name,
+                of_camera,
+                rectify=config.rectify == "auto",
+                offset_ns=offset_ns,
+                topic=topics.base,
+                unknown=through_cv_bridge,
             )
             if camera.depth_topic:
                 pairing = _pairing(settings.chromm.sync, round(camera.depth_tolerance_s * 1e9))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from chromm_ros.errors import InputError
-from chromm_ros.ros.calibration import Calibration, calibration_from_info, is_rectified_topic
-from chromm_ros.ros.rectify import Rectifier
+from chromm_ros.inputs.calibration import Calibration, calibration_from_info, is_rectified_topic
+from chromm_ros.inputs.rectify import Rectifier
 
 K = [800.0, 0, 319.5, 0, 780.0, 239.5, 0, 0, 1]
 P = [700.0, 0, 300.0, 0, 0, 690.0, 250.0, 0, 0, 0, 1, 0]

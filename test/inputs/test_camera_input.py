@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from chromm_ros.ros.inputs import HOLD_MAX, HOLD_NS, CameraInput
+from chromm_ros.inputs.camera import HOLD_MAX, HOLD_NS, CameraInput
 
 K = [100.0, 0, 31.5, 0, 100.0, 23.5, 0, 0, 1]
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from chromm_ros.errors import InputError
+from chromm_ros.inputs.calibration import Calibration
+from chromm_ros.inputs.depth import DepthInput
+from chromm_ros.inputs.depth_images import is_depth, metres_from_compressed, metres_from_image
+from chromm_ros.inputs.rectify import Rectifier
 from chromm_ros.records import Frame
-from chromm_ros.ros.calibration import Calibration
-from chromm_ros.ros.depth import DepthInput
-from chromm_ros.ros.depth_images import is_depth, metres_from_compressed, metres_from_image
-from chromm_ros.ros.rectify import Rectifier
 from chromm_ros.stream.pairing import DepthPairing
 
 MS = 1_000_000

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from chromm_ros.errors import InputError
-from chromm_ros.ros.images import CODES, rgb_from_compressed, rgb_from_image
+from chromm_ros.inputs.images import CODES, rgb_from_compressed, rgb_from_image
 
 RNG = np.random.default_rng(7)
 RGB = RNG.integers(0, 256, (6, 8, 3), dtype=np.uint8)

@@ -15,9 +15,10 @@ from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from chromm_ros.errors import InputError
+from chromm_ros.inputs.camera import CameraInput
+from chromm_ros.inputs.images import rgb_from_compressed, rgb_from_image
 from chromm_ros.records import Frame, FrameSet, Window
-from chromm_ros.ros.images import rgb_from_compressed, rgb_from_image
-from chromm_ros.ros.inputs import CameraInput
+from chromm_ros.ros.cv_bridge_images import through_cv_bridge
 from chromm_ros.ros.intake import Intake
 from chromm_ros.ros.options import CameraConfig, QosConfig, parse
 from chromm_ros.ros.rig import Rig
@@ -60,7 +61,7 @@ def test_a_ros_image_becomes_a_view_of_its_own_memory() -> None:
 def test_what_cv_bridge_cannot_convert_is_refused_in_one_sentence() -> None:
     for encoding in ("32FC1", "nonsense"):
         with pytest.raises(InputError, match=f"'{encoding}'"):
-            rgb_from_image(image(encoding))
+            rgb_from_image(image(encoding), through_cv_bridge)
     with pytest.raises(InputError, match="cannot be decoded"):
         rgb_from_compressed(CompressedImage(format="jpeg", data=[1, 2, 3]))
 

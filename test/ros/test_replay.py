@@ -21,9 +21,9 @@ from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
 from chromm_ros.data.bag import BagMessage, BagReader, BagTopic
+from chromm_ros.data.instants import ahead, header_stamp_ns, instants
 from chromm_ros.records import Frame, FrameSet
 from chromm_ros.ros import transport
-from chromm_ros.ros.instants import ahead, header_stamp_ns, instants
 from chromm_ros.ros.recorded import message_class, qos_to_bag, qos_to_play
 from chromm_ros.stream.sync import FrameSync, SyncConfig
 

@@ -2,11 +2,13 @@
 
 `rgb8` and `rgba8` become views of the message's own bytes. All others take one pass of OpenCV, which costs less (0.4 ms for
 1920x1080 bgr8, measured) than what a reversed view costs whoever resizes it next (9 ms against 0.4 ms). What the table does not
-know goes through cv_bridge. Nothing here imports ROS, so a bag that was read without it takes the same way.
+know is refused here; the node hands it to cv_bridge (`ros/cv_bridge_images.py`). Nothing here imports ROS, so a bag that was read
+without it takes the same way.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import cv2
@@ -56,10 +58,30 @@ class CompressedMessage(Protocol):
     data: Any
 
 
-def rgb_from_image(message: ImageMessage) -> Rgb:
+def unknown_encoding(message: ImageMessage) -> Rgb:
+    """What becomes of an image that the table does not know, where nobody else is asked.
+
+    Raises:
+        InputError: always.
+    """
+    raise InputError(
+        f"encoding {message.encoding!r} is not known without cv_bridge, expected one of {', '.join(sorted(CODES))}: "
+        "publish or convert the images so"
+    )
+
+
+Unknown = Callable[[Any], Rgb]
+"""What is asked for the pixels of a sensor_msgs/Image whose encoding is not in the table."""
+
+
+def rgb_from_image(message: ImageMessage, unknown: Unknown = unknown_encoding) -> Rgb:
     """The pixels of a sensor_msgs/Image, a view of its data where the encoding allows.
 
     Encodings that end in 16 keep their upper 8 bits.
+
+    Args:
+        message: the image.
+        unknown: asked for the pixels where the encoding is not in the table.
 
     Raises:
         InputError: if size, step or encoding do not fit the data, or nobody here can read the encoding.
@@ -67,7 +89,7 @@ def rgb_from_image(message: ImageMessage) -> Rgb:
     encoding = message.encoding.lower()
     narrow = encoding.removesuffix("16") + "8" if encoding.endswith("16") else encoding
     if narrow not in CODES:
-        return _through_cv_bridge(message)
+        return unknown(message)
     pixels = _pixels(message, CODES[narrow][0], 2 if narrow != encoding else 1)
     return _to_rgb(pixels, narrow)
 
@@ -146,23 +168,3 @@ def _to_rgb(pixels: UInt8[np.ndarray, "H W C"], encoding: str) -> Rgb:
     if pixels.shape[2] == 2 and pixels.shape[1] % 2:  # two bytes per pixel: neighbours share their colour
         raise InputError(f"an image of encoding {encoding} is {pixels.shape[1]} pixels wide, expected an even width")
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), code))
-
-
-def _through_cv_bridge(message: ImageMessage) -> Rgb:
-    names = ", ".join(sorted(CODES))
-    try:
-        from cv_bridge import CvBridge  # here, because few encodings need it and it is optional
-    except ImportError as error:
-        raise InputError(
-            f"encoding {message.encoding!r} needs cv_bridge, which is not installed; known without it: {names}"
-        ) from error
-    try:
-        image = np.asarray(CvBridge().imgmsg_to_cv2(message, "rgb8"))
-    # cv_bridge raises CvBridgeError, KeyError, AttributeError, TypeError or cv2.error for one reason: it cannot convert this.
-    except (KeyError, AttributeError, TypeError, ValueError, RuntimeError, cv2.error) as error:
-        raise InputError(
-            f"cv_bridge cannot make rgb8 of encoding {message.encoding!r} ({error}), expected one of {names}"
-        ) from error
-    if image.shape != (message.height, message.width, 3) or image.dtype != np.uint8:
-        raise InputError(f"cv_bridge made {image.shape} {image.dtype} of encoding {message.encoding!r}, expected 8-bit RGB")
-    return image

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from chromm_ros.errors import InputError
-from chromm_ros.ros.images import CompressedMessage, ImageMessage, decoded, image_rows
+from chromm_ros.inputs.images import CompressedMessage, ImageMessage, decoded, image_rows
 
 Metres = Float[np.ndarray, "h w"]
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from chromm_ros.data.messages import stamp_ns
 from chromm_ros.errors import InputError
+from chromm_ros.inputs.calibration import Calibration, calibration_from_info, is_rectified_topic
+from chromm_ros.inputs.images import Rgb, Unknown, rgb_from_compressed, rgb_from_image, unknown_encoding
+from chromm_ros.inputs.rectify import Rectifier
 from chromm_ros.records import Frame
-from chromm_ros.ros.calibration import Calibration, calibration_from_info, is_rectified_topic
-from chromm_ros.ros.images import Rgb, rgb_from_compressed, rgb_from_image
-from chromm_ros.ros.rectify import Rectifier
 
 HOLD_NS = 1_000_000_000
 """How long the first images wait for the first CameraInfo where somebody publishes one."""
@@ -34,6 +34,8 @@ class CameraInput:
     """Added to every stamp."""
     topic: str = ""
     """Topic of the images; its name tells whether they are rectified already."""
+    unknown: Unknown = unknown_encoding
+    """Asked for the pixels of a raw image whose encoding `images.CODES` does not know."""
     expects_info: bool = False
     """Whether somebody publishes a CameraInfo: then the first images wait for it."""
     received: int = 0
@@ -119,7 +121,7 @@ class CameraInput:
             return []
 
     def _frame(self, message: Any) -> Frame:
-        image = rgb_from_compressed(message) if hasattr(message, "format") else rgb_from_image(message)
+        image = rgb_from_compressed(message) if hasattr(message, "format") else rgb_from_image(message, self.unknown)
         taken_ns = stamp_ns(message.header.stamp)
         image, intrinsics = self._calibrated(image)
         return Frame(

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from chromm_ros.ros.calibration import FISHEYE_MODELS, Calibration
+from chromm_ros.inputs.calibration import FISHEYE_MODELS, Calibration
 
 HALF = np.array([[0, 0, 0.5], [0, 0, 0.5], [0, 0, 0]])
 """What our matrices have above OpenCV's (`calibration`)."""

@@ -8,9 +8,9 @@ from typing import Any
 
 from chromm_ros.data.messages import stamp_ns
 from chromm_ros.errors import InputError
+from chromm_ros.inputs.depth_images import fits, metres_from_compressed, metres_from_image
+from chromm_ros.inputs.rectify import Rectifier
 from chromm_ros.records import Frame
-from chromm_ros.ros.depth_images import fits, metres_from_compressed, metres_from_image
-from chromm_ros.ros.rectify import Rectifier
 from chromm_ros.stream.lane import Entry
 from chromm_ros.stream.pairing import DepthImage, DepthPairing
 

@@ -18,6 +18,7 @@ WHOLE = [
     "test/model/test_predictor.py",
     "test/model/test_second_reading.py",
     "test/train",
+    "test/datasets/test_bedlam_training.py",
     "test/synthetic/world",
     "test/synthetic/test_clip_feed.py",
     "test/bench/test_bench_reconstruct.py",

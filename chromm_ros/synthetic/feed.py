@@ -1,11 +1,11 @@
-"""Clips of takes one after the other, made in other processes while training works on the last ones."""
+"""Clips one after the other, made in other processes while training works on the last ones."""
 
 import multiprocessing
 import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing.process import BaseProcess
 from types import TracebackType
@@ -15,7 +15,7 @@ from chromm_ros.synthetic.world.crowd import LASTS_S
 from chromm_ros.synthetic.world.take import Take, TakeOptions
 
 Clip = tuple[Moment, ...]
-"""T moments of one take."""
+"""T moments of one take, or of one sequence of a dataset."""
 
 
 def clip(seed: int, options: TakeOptions, steps: int, period_s: float) -> Clip:
@@ -39,29 +39,25 @@ def _end_with(parent: BaseProcess) -> None:
 
 
 class Feed:
-    """Opens a bounded pool; iterating gives the clips in the order of their seeds. Use it in a `with` statement.
+    """Opens a bounded pool; iterating gives the clips in the order of their numbers. Use it in a `with` statement.
 
     Args:
-        seeds: of the takes.
-        options: of the takes.
-        steps: moments of a clip.
-        period_s: between them, seconds.
+        numbers: of the clips; for takes, their seeds.
+        make: a clip by its number, for example `partial(clip, options=..., steps=..., period_s=...)`; it goes to the processes.
         workers: processes; 0 makes them in the caller.
         queue: clips that may be under way at a time.
     """
 
     def __init__(
         self,
-        seeds: Iterable[int],
-        options: TakeOptions,
+        numbers: Iterable[int],
+        make: Callable[[int], Clip],
         *,
-        steps: int = 1,
-        period_s: float = 0.1,
         workers: int = 0,
         queue: int = 16,
     ) -> None:
         assert queue > 0 and workers >= 0
-        self._seeds, self._work = iter(seeds), (options, steps, period_s)
+        self._numbers, self._make = iter(numbers), make
         self._queue = queue
         self._pool = None
         if workers:
@@ -84,12 +80,12 @@ class Feed:
 
     def __next__(self) -> Clip:
         if self._pool is None:
-            return clip(next(self._seeds), *self._work)
+            return self._make(next(self._numbers))
         while len(self._waiting) < self._queue:
-            seed = next(self._seeds, None)
-            if seed is None:
+            number = next(self._numbers, None)
+            if number is None:
                 break
-            self._waiting.append(self._pool.submit(clip, seed, *self._work))
+            self._waiting.append(self._pool.submit(self._make, number))
         if not self._waiting:
             raise StopIteration
         return self._waiting.popleft().result()

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from chromm_ros.settings import assignments, merged, to_mapping
 from chromm_ros.synthetic import held_out
 from chromm_ros.synthetic.feed import Feed
 from chromm_ros.synthetic.world.take import TakeOptions
+from chromm_ros.train.bodies import use_body
+from chromm_ros.train.data import DataOptions, maker
 from chromm_ros.train.folder import locked, newest, read_about, write_about
 from chromm_ros.train.loop import Clips, Ending, Loop, Run
 from chromm_ros.train.options import TrainOptions
@@ -54,6 +56,7 @@ class Plan:
     start: Start
     options: TrainOptions
     takes: TakeOptions
+    data: DataOptions = field(default_factory=DataOptions)
 
     def about(self) -> dict[str, Any]:
         """Plain values, from which `of` makes it again."""
@@ -62,6 +65,7 @@ class Plan:
             "start": to_mapping(self.start),
             "options": to_mapping(self.options),
             "takes": to_mapping(self.takes),
+            "data": to_mapping(self.data),
         }
 
     @classmethod
@@ -76,6 +80,7 @@ class Plan:
             Start.from_mapping(about["start"]),
             TrainOptions.from_mapping(about["options"]),
             TakeOptions.from_mapping(about["takes"]),
+            DataOptions.from_mapping(about.get("data", {})),
         )
 
 
@@ -112,7 +117,8 @@ def train(
     Args:
         name: of the stage.
         folder: of the run.
-        settings: `KEY=VALUE` texts; keys of `TrainOptions`, `takes.` with those of `TakeOptions`, `start.` with those of `Start`.
+        settings: `KEY=VALUE` texts; keys of `TrainOptions`, `takes.` with those of `TakeOptions`, `data.` with those of `DataOptions`,
+            `start.` with those of `Start`.
         given: values of `TrainOptions`.
         start: values of `Start`.
         resume: whether to go on; where there is no run yet, it begins.
@@ -136,6 +142,7 @@ def train(
         group.gather(None)  # all have read what the first now writes
         if group.first:
             write_about(folder, about)
+        use_body(plan.data.body_models if plan.data.bedlam else "")
         network = stage.build(plan.start)
         assert isinstance(network, Branches)
         run = Run(
@@ -166,11 +173,12 @@ def _plan(stage: Stage, folder: Path, changes: Mapping[str, Any], start: Mapping
     else:
         plan = Plan.of(stored)
         _same_network(folder, stage, plan, start)
-    options = merged(plan.options, {name: value for name, value in changes.items() if name != "takes"})
+    options = merged(plan.options, {name: value for name, value in changes.items() if name not in {"takes", "data"}})
     takes = merged(plan.takes, changes.get("takes", {}), where="takes.")
+    data = merged(plan.data, changes.get("data", {}), where="data.")
     if stored is None:
         start = {"seed": options.seed, **start}
-    plan = replace(plan, options=options, takes=takes, start=merged(plan.start, start, where="start."))
+    plan = replace(plan, options=options, takes=takes, data=data, start=merged(plan.start, start, where="start."))
     first, count = options.seed * SEEDS_APART, options.steps * options.batch
     if first + count > VALIDATION_FIRST:
         raise ConfigError(
@@ -205,12 +213,11 @@ def _clips(stage: Stage, plan: Plan, workers: int) -> Clips:
 def _validation(stage: Stage, plan: Plan) -> list[Any]:
     last = VALIDATION_FIRST + plan.options.validation_clips
     assert not held_out.is_held_out(last - 1)
-    with _feed(stage, plan, iter(range(VALIDATION_FIRST, last)), workers=0) as feed:
+    with _feed(stage, plan, iter(range(VALIDATION_FIRST, last)), workers=0, held_out=True) as feed:
         return list(feed)
 
 
-def _feed(stage: Stage, plan: Plan, seeds: Iterator[int], workers: int) -> Feed:
-    clip = stage.defaults
-    return Feed(
-        seeds, plan.takes, steps=clip.moments, period_s=clip.period_s, workers=workers, queue=2 * plan.options.batch + workers
-    )
+def _feed(stage: Stage, plan: Plan, numbers: Iterator[int], workers: int, *, held_out: bool = False) -> Feed:
+    usual = stage.defaults
+    make = maker(plan.data, plan.takes, moments=usual.moments, period_s=usual.period_s, held_out=held_out)
+    return Feed(numbers, make, workers=workers, queue=2 * plan.options.batch + workers)

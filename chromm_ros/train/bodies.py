@@ -1,6 +1,7 @@
 """Bodies of the network posed with gradients: joints and some triangles of the skin; never in bfloat16, whose steps are centimetres."""
 
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,19 +16,35 @@ EVERY = 96
 """One triangle in so many is compared: 218 of the free body's, spread over it."""
 
 
+_folder = ""
+
+
+def use_body(folder: str) -> None:
+    """Pose the licensed body of a folder from now on, or the free one (empty): that which the data of this process are of.
+
+    Raises:
+        FileError: if there is no such body.
+    """
+    global _folder
+    _folder = str(Path(folder).expanduser()) if folder else ""
+    skin.cache_clear()
+    body.cache_clear()
+    body(torch.device("cpu"))
+
+
 @lru_cache(maxsize=4)
-def free_body(device: torch.device) -> SmplxBody:
-    """The free body on a device; loading multiplies, too, and what autocast makes of that would stay."""
+def body(device: torch.device) -> SmplxBody:
+    """The body on a device; loading multiplies, too, and what autocast makes of that would stay."""
     with without_autocast(device):
-        return SmplxBody.load("").to(device)
+        return SmplxBody.load(_folder).to(device)
 
 
 @lru_cache(maxsize=4)
 def skin(device: torch.device) -> tuple[SmplxBody, Int[Tensor, "W 3"]]:
-    """The free body with the corners of the compared triangles alone, and these triangles."""
-    body = free_body(torch.device("cpu"))
-    chosen, faces = np.unique(body.faces[::EVERY], return_inverse=True)
-    return body.with_vertices(chosen).to(device), torch.from_numpy(faces.reshape(-1, 3)).to(device)
+    """The body with the corners of the compared triangles alone, and these triangles."""
+    whole = body(torch.device("cpu"))
+    chosen, faces = np.unique(whole.faces[::EVERY], return_inverse=True)
+    return whole.with_vertices(chosen).to(device), torch.from_numpy(faces.reshape(-1, 3)).to(device)
 
 
 def all_joints(rotations: Float[Tensor, "P 53 3 3"]) -> Float[Tensor, "P 55 3 3"]:
@@ -38,9 +55,9 @@ def all_joints(rotations: Float[Tensor, "P 53 3 3"]) -> Float[Tensor, "P 55 3 3"
 
 def joints_from_head(rotations: Float[Tensor, "P 53 3 3"], betas: Float[Tensor, "P 10"]) -> Float[Tensor, "P 55 3"]:
     """Joints in the camera's axes with joint 15 as origin, metres."""
-    body, zero = free_body(rotations.device), betas.new_zeros(len(betas), 10)
+    posed, zero = body(rotations.device), betas.new_zeros(len(betas), 10)
     with without_autocast(rotations.device):
-        joints = body.pose_joints(all_joints(rotations.float()), betas.float(), zero.float(), zero[:, :3].float())
+        joints = posed.pose_joints(all_joints(rotations.float()), betas.float(), zero.float(), zero[:, :3].float())
     return joints - joints[:, HEAD : HEAD + 1]
 
 
@@ -48,9 +65,9 @@ def body_from_head(
     rotations: Float[Tensor, "P 53 3 3"], betas: Float[Tensor, "P 10"]
 ) -> tuple[Float[Tensor, "P 55 3"], Float[Tensor, "P W 3 3"]]:
     """Joints, and the corners of some triangles spread over the body, in the same way."""
-    (body, faces), zero = skin(rotations.device), betas.new_zeros(len(betas), 10)
+    (posed, faces), zero = skin(rotations.device), betas.new_zeros(len(betas), 10)
     with without_autocast(rotations.device):
-        joints, vertices = body.pose(all_joints(rotations.float()), betas.float(), zero.float(), zero[:, :3].float())
+        joints, vertices = posed.pose(all_joints(rotations.float()), betas.float(), zero.float(), zero[:, :3].float())
     return joints - joints[:, HEAD : HEAD + 1], vertices[:, faces] - joints[:, HEAD : HEAD + 1, None]
 
 

@@ -19,14 +19,12 @@ from chromm_ros.train.folder import newest
 from chromm_ros.train.log import JOURNAL, read_journal
 from chromm_ros.train.stage import Start
 from chromm_ros.train.state import Checkpoint, fill
+from chromm_ros.train.terms import terms
 
-SOURCE = "trained by chromm_ros on takes of its own synthetic world"
 OWN_HEAD = "human.perception."
 """What CHROMM's own heads stand in for."""
-LICENCE = "Apache-2.0"
 AND, UNTRAINED = " and ", " untrained"
 """In a name: `nano, mask and pelvis untrained`."""
-ALLOWS = "use, change and pass on, also commercially: nothing but synthetic data of free parts went into them"
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,8 @@ def export(
     if any(key.startswith(OWN_HEAD) for each in runs.values() for key in each.checkpoint.trained):
         notes.append("Left out: Multi-HMR's own head, which mode compose needs (export --only human).")
     name = (name or file.stem) + (f", {AND.join(lacking)}{UNTRAINED}" if lacking else "")
-    card = _card(name, "chromm", asdict(configs[0]), " ".join([*notes, *filter(None, [note])]))
+    text = " ".join([*notes, *filter(None, [note])])
+    card = Card(name, "chromm", asdict(configs[0]), notes=text, **terms(each.plan for each in runs.values()))
     save_weights(file, {key: _half(value) for key, value in state.items()}, card)
     return card
 
@@ -102,13 +101,10 @@ def export_branch(file: Path, folder: Path, kind: str, *, name: str = "", note: 
         raise ConfigError(f"the run in '{folder}' trained {', '.join(sorted(run.parts))}, nothing of {kind}: name another run")
     start = f"{kind}."
     state = {key.removeprefix(start): _half(value) for key, value in run.state.items() if key.startswith(start)}
-    card = _card(name or file.stem, kind, asdict(getattr(run.config, kind)), " ".join(filter(None, [run.notes, note])))
+    notes = " ".join(filter(None, [run.notes, note]))
+    card = Card(name or file.stem, kind, asdict(getattr(run.config, kind)), notes=notes, **terms([run.plan]))
     save_weights(file, state, card)
     return card
-
-
-def _card(name: str, kind: str, config: Mapping[str, Any], notes: str) -> Card:
-    return Card(name=name, kind=kind, config=config, source=SOURCE, licence=LICENCE, allows=ALLOWS, notes=notes)
 
 
 def trained(folder: Path) -> Trained:
@@ -158,12 +154,15 @@ def _half(value: Tensor) -> Tensor:
 
 def _notes(folder: Path, plan: Plan, checkpoint: Checkpoint) -> str:
     options, about = plan.options, checkpoint.about
-    views = checkpoint.step * options.batch * plan.takes.views * stage_named(plan.stage).defaults.moments
+    clips = checkpoint.step * options.batch
+    taken = f"{clips * plan.takes.views * stage_named(plan.stage).defaults.moments} synthetic views of {plan.takes.width}x"
+    taken += f"{plan.takes.height} (clothes {plan.takes.clothes})"
+    seen = f"{clips * plan.data.images} images of BEDLAM" if plan.data.bedlam else taken
     code = about.get("revision") or "unknown"
     begun = ", ".join(filter(None, (getattr(plan.start, name) for name in ("weights", "scene", "human", "head"))))
     text = (
-        f"Stage {plan.stage}: {checkpoint.step} of {options.steps} steps, {views} synthetic views of {plan.takes.width}x"
-        f"{plan.takes.height} (clothes {plan.takes.clothes}), {checkpoint.seconds / 3600:.2f} hours on {about.get('hardware')}, "
+        f"Stage {plan.stage}: {checkpoint.step} of {options.steps} steps, {seen}, "
+        f"{checkpoint.seconds / 3600:.2f} hours on {about.get('hardware')}, "
         f"seed {options.seed}, {'from ' + begun if begun else 'from scratch'}, "
         f"code {code[:10]}{' with changes' if about.get('dirty') else ''}"
     )

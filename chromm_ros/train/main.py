@@ -10,6 +10,8 @@ from pathlib import Path
 EXAMPLES = """examples:
   python -m chromm_ros train scene --out runs/scene --time-limit 60
   python -m chromm_ros train scene --out runs/scene --resume --set ema=0.9995
+  python -m chromm_ros train smpl --size full --set start.scene=pi3x --set start.human=multiHMR_896_L --set start.head=multiHMR_896_L \\
+      --set data.bedlam=~/bedlam --set data.body_models=~/smplx --precision bfloat16 --out runs/full
   python -m chromm_ros train export --scene runs/scene --human runs/human --out nano.safetensors
   python -m chromm_ros train curve runs/scene runs/human --out curves.png"""
 
@@ -83,7 +85,7 @@ def _train_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="any other setting, takes.KEY of the data, start.KEY of the network; an unknown one lists them",
+        help="any other setting, takes.KEY of takes, data.KEY of other data, start.KEY of the network; an unknown one lists them",
     )
     add("--device", default="auto", help="auto, cpu or cuda:N")
     add(

@@ -5,7 +5,9 @@ import json
 import multiprocessing
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import pytest
 
 from chromm_ros.errors import InputError
 from chromm_ros.synthetic import held_out
-from chromm_ros.synthetic.feed import Clip, Feed
+from chromm_ros.synthetic.feed import Clip, Feed, clip
 from chromm_ros.synthetic.world.take import TakeOptions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,13 +38,17 @@ for part in (moment.images, moment.depth, moment.person, moment.joints, moment.v
 """
 
 
-def digests(clip: Clip) -> list[str]:
-    parts = [[m.images, m.depth, m.person, m.joints, m.visible] for m in clip]
+def takes(steps: int = 1, period_s: float = 0.1) -> Callable[[int], Clip]:
+    return partial(clip, options=OPTIONS, steps=steps, period_s=period_s)
+
+
+def digests(moments: Clip) -> list[str]:
+    parts = [[m.images, m.depth, m.person, m.joints, m.visible] for m in moments]
     return [hashlib.sha256(array.tobytes()).hexdigest() for moment in parts for array in moment]
 
 
 def test_another_process_without_torch_makes_the_same_bytes() -> None:
-    with Feed(iter([7]), OPTIONS) as feed:
+    with Feed([7], takes()) as feed:
         here = digests(next(feed))
     options = {name: value for name, value in asdict(OPTIONS).items() if name != "effects"}
     there = subprocess.run(
@@ -53,12 +59,12 @@ def test_another_process_without_torch_makes_the_same_bytes() -> None:
 
 
 def test_workers_give_what_the_caller_would_make_in_the_same_order_from_any_start_and_end_with_an_error() -> None:
-    with Feed(iter(range(3, 7)), OPTIONS, steps=2) as feed:
-        expected = [digests(clip) for clip in feed]
+    with Feed(range(3, 7), takes(steps=2)) as feed:
+        expected = [digests(each) for each in feed]
 
     def fails() -> None:
-        with Feed(iter(range(5, 100)), OPTIONS, steps=2, workers=2, queue=3) as feed:
-            assert [digests(clip) for clip in islice(feed, 2)] == expected[2:]
+        with Feed(range(5, 100), takes(steps=2), workers=2, queue=3) as feed:
+            assert [digests(each) for each in islice(feed, 2)] == expected[2:]
             raise KeyError
 
     with pytest.raises(KeyError):
@@ -68,12 +74,12 @@ def test_workers_give_what_the_caller_would_make_in_the_same_order_from_any_star
 
 
 def test_a_clip_follows_one_take() -> None:
-    with Feed(iter([11]), OPTIONS, steps=3, period_s=0.2) as feed:
-        clip = next(feed)
+    with Feed([11], takes(steps=3, period_s=0.2)) as feed:
+        moments = next(feed)
         assert next(feed, None) is None
-    stamps = [moment.stamp_ns for moment in clip]
+    stamps = [moment.stamp_ns for moment in moments]
     np.testing.assert_allclose(np.diff(stamps), 2e8, atol=2)
-    for before, after in pairwise(clip):
+    for before, after in pairwise(moments):
         common = [(list(before.ids).index(i), list(after.ids).index(i)) for i in set(before.ids) & set(after.ids)]
         assert common
         for a, b in common:

@@ -52,7 +52,9 @@ def test_detection_is_focal_per_head_and_leaves_open_patches_out() -> None:
     sure[0, 0, 0] = 30.0
     assert float(losses.detection(sure, heads, open_)) == near(0.0)
     assert float(losses.detection(-sure, heads, open_)) > 10.0
-    assert float(losses.detection(torch.zeros(2, 2, 2), heads, open_, 0.0)) == near(6 * 0.5 * math.log(2))  # plain: all patches alike
+    assert float(losses.detection(torch.zeros(2, 2, 2), heads, open_, 0.0)) == near(
+        6 * 0.5 * math.log(2)
+    )  # plain: all patches alike
 
 
 def test_the_mask_is_judged_by_shares() -> None:

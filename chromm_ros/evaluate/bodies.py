@@ -31,7 +31,7 @@ def finite(points: Float[np.ndarray, "*B"]) -> Float[np.ndarray, "*B"]:
 
 
 def _minus(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    return np.subtract(finite(found), finite(truth))
+    return np.asarray(finite(found) - finite(truth))
 
 
 def _mean(off: Float[np.ndarray, "*B J 3"], truth: Float[np.ndarray, "*B J 3"]) -> Float[np.ndarray, "*B"]:

@@ -1,6 +1,10 @@
-"""`python -m chromm_ros eval WHAT`: how good the chain is. `takes`: on held-out takes of the synthetic world."""
+"""`python -m chromm_ros eval WHAT`: how good the chain is, by a table of verbs; each is imported only when it is called.
+
+A verb's module has `add_parser(subparsers)`, which sets `run`, and `run(arguments) -> int`.
+"""
 
 import argparse
+import importlib
 import json
 import sys
 from collections.abc import Iterator
@@ -9,6 +13,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from chromm_ros.synthetic.feed import Clip
+
+VERBS = {
+    "compare": "chromm_ros.evaluate.compare",
+    "runtime": "chromm_ros.evaluate.runtime",
+    "speed": "chromm_ros.evaluate.speed",
+}
+"""Modules by verb; `takes` is here."""
 
 CLOTHES = ("suits", "naturalistic", "uniforms")
 COLUMNS = (
@@ -24,14 +35,17 @@ def main(argv: list[str]) -> int:
     Raises:
         ChrommError: for settings or weights that cannot be used.
     """
-    arguments = _parser().parse_args(argv)
-    _takes(arguments)
-    return 0
+    if argv[:1] == ["--compare"]:
+        argv = ["compare", *argv[1:]]
+    arguments = _parser(argv[:1]).parse_args(argv)
+    return int(arguments.run(arguments))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m chromm_ros eval", description=__doc__)
+def _parser(called: list[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m chromm_ros eval", description="How good the chain is, and what it costs.")
     what = parser.add_subparsers(dest="what", required=True)
+    for module in [VERBS[name] for name in called if name in VERBS] or VERBS.values():
+        importlib.import_module(module).add_parser(what)
     takes = what.add_parser("takes", help="held-out takes of the synthetic world, whose truth is known")
     add = takes.add_argument
     add("--weights", default="nano", help="of the whole network, a file or a name (default: nano)")
@@ -42,10 +56,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--steps", type=int, default=8, help="moments of a window, a tenth of a second apart (default: 8)")
     add("--width", type=int, default=224, help="of the images, 4:3 [pixels] (default: 224)")
     add("--json", type=Path, metavar="FILE", help="write everything there, too")
+    takes.set_defaults(run=_takes)
     return parser
 
 
-def _takes(arguments: argparse.Namespace) -> None:
+def _takes(arguments: argparse.Namespace) -> int:
     from chromm_ros.config import ChrommConfig
     from chromm_ros.evaluate.takes import Told, on_takes
     from chromm_ros.pipeline import Pipeline
@@ -67,6 +82,7 @@ def _takes(arguments: argparse.Namespace) -> None:
     )
     if arguments.json:
         arguments.json.write_text(json.dumps({"weights": pipeline.predictor.weights, "rows": rows}, indent=1))
+    return 0
 
 
 def _clips(arguments: argparse.Namespace, clothes: str) -> "Iterator[Clip]":

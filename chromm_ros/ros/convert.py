@@ -1,7 +1,7 @@
 """From our records to ROS messages, one function each."""
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -10,9 +10,9 @@ from jaxtyping import Float
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
+from chromm_ros.data.outgoing import body_id, quaternion_from_matrix, world_from_body
 from chromm_ros.msg import SmplxBody, SmplxBodyArray
 from chromm_ros.records import CameraEstimate, Person, Reconstruction, Window
-from chromm_ros.ros.axes import body_id, quaternion_from_matrix, world_from_body
 from chromm_ros.ros.pack import Stamped
 from chromm_ros.ros.tf import Link
 
@@ -125,16 +125,6 @@ def to_body_array(
         cameras=[name for name, frame in zip(window.cameras, newest, strict=True) if frame is not None],
         bodies=[to_body(person, window.cameras, gender=gender, body_file=body_file) for person in people],
     )
-
-
-def frame_ids(window: Window) -> Mapping[str, str]:
-    """TF frame of the newest image of each camera, as the robot names it; cameras whose images name none are left out."""
-    found = {}
-    for frame_set in window.sets:
-        for frame in frame_set.frames:
-            if frame is not None and frame.frame_id:
-                found[frame.camera] = frame.frame_id.lstrip("/")  # ROS 1 wrote a slash, tf2 refuses it
-    return found
 
 
 def knows_poses(window: Window) -> bool:

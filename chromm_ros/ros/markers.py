@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from chromm_ros.body.skeleton import LIMBS
+from chromm_ros.data.outgoing import body_id
 from chromm_ros.draw.palette import color_of
 from chromm_ros.records import BodyParams, Person
-from chromm_ros.ros.axes import body_id
 from chromm_ros.ros.pack import DELETE, DELETE_ALL, LINE_LIST, TEXT_VIEW_FACING, TRIANGLE_LIST, MarkerData
 
 _LINE_M = 0.025

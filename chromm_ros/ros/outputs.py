@@ -6,16 +6,16 @@ Called from the worker's thread. What is cheap (TF, bodies, status) is always se
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-import numpy as np
 from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, PointCloud2
 from tf2_ros import TransformBroadcaster
 from visualization_msgs.msg import MarkerArray
 
+from chromm_ros.data.outgoing import frame_ids, is_finite
 from chromm_ros.errors import ConfigError
 from chromm_ros.msg import SmplxBodyArray, WindowStatus
 from chromm_ros.records import CameraEstimate, Person, Reconstruction, Window
@@ -171,7 +171,7 @@ class Outputs:
 
     def _send_transforms(self, header: Stamped, result: Reconstruction, people: Sequence[Person], window: Window) -> None:
         rig_frame = self._rig_frame if convert.knows_poses(window) else ""
-        edges = links(self._tf_config, header.frame_id, result.cameras, people, convert.frame_ids(window), rig_frame)
+        edges = links(self._tf_config, header.frame_id, result.cameras, people, frame_ids(window), rig_frame)
         if edges:
             self._broadcaster.sendTransform([convert.to_transform(header.stamp_ns, edge) for edge in edges])
 
@@ -180,7 +180,7 @@ class Outputs:
         self._bodies.publisher.publish(message)
 
     def _send_cameras(self, header: Stamped, result: Reconstruction, window: Window) -> None:
-        names = convert.frame_ids(window)
+        names = frame_ids(window)
         for camera in (camera for camera in result.cameras if camera.present):
             frame_id = names.get(camera.name) or camera_frame(self._tf_config, camera.name)
             self._send_camera(header, Stamped(camera.stamp_ns, frame_id), camera)  # of its image, to be paired with it
@@ -228,13 +228,6 @@ class Outputs:
             return _pack(header, self._skeleton_history.frame(epoch, made))
 
         self._skeleton.offer(build)
-
-
-def is_finite(person: Person) -> bool:
-    """Whether every number of the newest step is finite, as the messages promise."""
-    arrays = [getattr(person.body, entry.name)[-1] for entry in fields(person.body)]
-    arrays += [person.joints[-1], person.joint_scores[-1], np.array([person.score, person.deviation_m[-1]])]
-    return bool(np.isfinite(np.concatenate([array.reshape(-1) for array in arrays])).all())
 
 
 def _pack(header: Stamped, shown: Sequence[MarkerData]) -> bytes:

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from chromm_ros.data.outgoing import body_id, world_from_body
 from chromm_ros.errors import ConfigError, InputError
 from chromm_ros.geometry.se3 import inverse
 from chromm_ros.records import CameraEstimate, Person
-from chromm_ros.ros.axes import body_id, world_from_body
 from chromm_ros.settings import Settings, setting
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from made_results import make_person, make_pose
 from scipy.spatial.transform import Rotation
 
-from chromm_ros.ros.axes import body_id, quaternion_from_matrix, world_from_body
+from chromm_ros.data.outgoing import body_id, quaternion_from_matrix, world_from_body
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))

@@ -1,11 +1,14 @@
-"""What ROS calls and turns differently: quaternions, the axes and the names of bodies."""
+"""What results become on the way out, as messages or in a recording without ROS: names of bodies, REP-155's axes, quaternions, and who is told."""
+
+from collections.abc import Mapping
+from dataclasses import fields
 
 import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from chromm_ros.data.messages import SMPLX_FROM_REP155
-from chromm_ros.records import Person
+from chromm_ros.records import Person, Window
 
 
 def body_id(track_id: int) -> str:
@@ -30,3 +33,20 @@ def quaternion_from_matrix(matrix: Float[np.ndarray, "4 4"]) -> tuple[float, flo
     quaternion = Rotation.from_matrix(matrix[:3, :3]).as_quat()
     x, y, z, w = (quaternion if quaternion[3] >= 0 else -quaternion).tolist()
     return x, y, z, w
+
+
+def is_finite(person: Person) -> bool:
+    """Whether every number of the newest step is finite, as the messages promise."""
+    arrays = [getattr(person.body, entry.name)[-1] for entry in fields(person.body)]
+    arrays += [person.joints[-1], person.joint_scores[-1], np.array([person.score, person.deviation_m[-1]])]
+    return bool(np.isfinite(np.concatenate([array.reshape(-1) for array in arrays])).all())
+
+
+def frame_ids(window: Window) -> Mapping[str, str]:
+    """TF frame of the newest image of each camera, as the robot names it; cameras whose images name none are left out."""
+    found = {}
+    for frame_set in window.sets:
+        for frame in frame_set.frames:
+            if frame is not None and frame.frame_id:
+                found[frame.camera] = frame.frame_id.lstrip("/")  # ROS 1 wrote a slash, tf2 refuses it
+    return found

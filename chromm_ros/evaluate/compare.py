@@ -181,7 +181,8 @@ def markdown(a: Outcome, b: Outcome, found: list[Difference]) -> str:
 
 HOW = (
     f"Means over the pairs that both have, and the 95 % interval of the difference: percentiles of {DRAWS} bootstrap draws of whole "
-    "sequences or pieces of them with everybody in them, because neighbouring frames and people of one world err together."
+    "sequences or pieces of them with everybody in them, because neighbouring frames and people of one world err together. "
+    f"With fewer than {ENOUGH} sequences it is too narrow where errors drift for longer than {PIECE} frames: take it as a hint."
 )
 
 

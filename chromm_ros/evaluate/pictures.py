@@ -70,7 +70,8 @@ def draw_series(outcome: Outcome, file: Path) -> None:
         axes.set_ylim(bottom=0.0)
         axes.margins(x=0.01)
         axes.grid(alpha=0.3)
-        axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.savefig(file, dpi=DPI)
 
 

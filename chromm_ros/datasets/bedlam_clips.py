@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from chromm_ros.datasets.bedlam import HELD_OUT_SCENES, Bedlam, sequences
+from chromm_ros.datasets.bedlam import Bedlam
 from chromm_ros.datasets.bedlam_moments import BedlamMoment, moment
 from chromm_ros.errors import FileError
 
@@ -24,7 +24,7 @@ class BedlamClips:
     body_models: Path
     """Folder with the neutral SMPL-X model."""
     names: tuple[str, ...]
-    """Sequences to draw from, for example `training_sequences(root)`."""
+    """Sequences to draw from, some of `bedlam.sequences(root)`."""
     steps: int = 1
     """Labelled images in a row, 1/6 s apart as BEDLAM's labels usually are."""
 
@@ -39,15 +39,3 @@ class BedlamClips:
                 start = int(rng.integers(len(numbers) - self.steps + 1))
                 return tuple(moment(sequence, number) for number in numbers[start : start + self.steps])
         raise FileError(f"none of the {len(self.names)} sequences in {self.root} has {self.steps} labelled images in a row")
-
-
-def training_sequences(root: Path) -> tuple[str, ...]:
-    """All with true depth but those that the field validates on.
-
-    Raises:
-        FileError: as `bedlam.sequences`, and if none is left.
-    """
-    found = tuple(name for name in sequences(root) if name.partition("/")[0] not in HELD_OUT_SCENES)
-    if not found:
-        raise FileError(f"{root} holds only scenes that are for validation: {', '.join(sorted(HELD_OUT_SCENES))}")
-    return found

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from chromm_ros.datasets.bedlam import HELD_OUT_SCENES, Bedlam, sequences
-from chromm_ros.datasets.bedlam_moments import moment
+from chromm_ros.datasets.bedlam import HELD_OUT_SCENES, sequences
+from chromm_ros.datasets.bedlam_clips import BedlamClips
 from chromm_ros.errors import ConfigError, InputError
 from chromm_ros.settings import Settings, setting
 from chromm_ros.synthetic.feed import Clip, clip
@@ -22,7 +20,7 @@ class DataOptions(Settings):
 
     bedlam: str = setting("", "folder of BEDLAM, to learn from it and not from the synthetic world")
     body_models: str = setting("", "folder with SMPLX_NEUTRAL.npz, the licensed body that BEDLAM's labels are of")
-    images: int = setting(4, "images of a clip, all of one sequence of BEDLAM, any of those that are labelled", at_least=1)
+    images: int = setting(4, "images of a clip of BEDLAM, labelled ones of one sequence that follow one another", at_least=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -30,32 +28,6 @@ class DataOptions(Settings):
             raise ConfigError(
                 "data.bedlam needs data.body_models, the folder with SMPLX_NEUTRAL.npz: register at smpl-x.is.tue.mpg.de"
             )
-
-
-@dataclass(frozen=True)
-class BedlamClips:
-    """Makes clips by their numbers; each is some images of one sequence, in the order of time."""
-
-    root: Path
-    """Of BEDLAM."""
-    body_models: Path
-    """Folder of the licensed body."""
-    names: tuple[str, ...]
-    """Sequences to choose from."""
-    images: int
-    """Of a clip."""
-
-    def __call__(self, number: int) -> Clip:
-        """The same number gives the same clip.
-
-        Raises:
-            FileError: if a file of it is missing or damaged.
-        """
-        rng = np.random.default_rng([number, 79])
-        sequence = Bedlam(self.root, self.names[rng.integers(len(self.names))], body_models=self.body_models)
-        labelled = sequence.numbers()
-        chosen = rng.choice(labelled, self.images, replace=len(labelled) < self.images)
-        return tuple(Moment(**vars(moment(sequence, int(k)))) for k in np.sort(chosen))
 
 
 def maker(data: DataOptions, takes: TakeOptions, *, moments: int, period_s: float, held_out: bool) -> Callable[[int], Clip]:
@@ -83,4 +55,8 @@ def maker(data: DataOptions, takes: TakeOptions, *, moments: int, period_s: floa
             else "another one than those for validation"
         )
         raise InputError(f"{root} has no such scene of BEDLAM: expected {wanted}")
-    return BedlamClips(root, Path(data.body_models).expanduser(), names, data.images)
+    return partial(_of_bedlam, BedlamClips(root, Path(data.body_models).expanduser(), names, data.images))
+
+
+def _of_bedlam(make: BedlamClips, number: int) -> Clip:
+    return tuple(Moment(**vars(each)) for each in make(number))

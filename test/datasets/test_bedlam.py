@@ -11,8 +11,8 @@ import pytest
 from miniatures import smplx_joints, write_image
 from scipy.spatial.transform import Rotation
 
-from chromm_ros.datasets.bedlam import HELD_OUT_SCENES, Bedlam, _camera_poses, sequences
-from chromm_ros.datasets.bedlam_clips import BedlamClips, training_sequences
+from chromm_ros.datasets.bedlam import Bedlam, _camera_poses, sequences
+from chromm_ros.datasets.bedlam_clips import BedlamClips
 from chromm_ros.datasets.bedlam_moments import BedlamMoment, moments
 from chromm_ros.datasets.catalog import dataset
 from chromm_ros.errors import ConfigError, FileError, InputError
@@ -193,21 +193,12 @@ def test_training_takes_the_moments(planted: tuple[Path, np.ndarray], models: Pa
 
 def test_clips_follow_their_seed(planted: tuple[Path, np.ndarray], models: Path) -> None:
     root = planted[0]
-    clips = BedlamClips(root, models, training_sequences(root))
+    clips = BedlamClips(root, models, tuple(sequences(root)))
     starts = [clips(seed)[0].stamp_ns for seed in range(8)]
     assert set(starts) == {0, 166666667} and starts == [pickle.loads(pickle.dumps(clips))(seed)[0].stamp_ns for seed in range(8)]
     assert [moment.stamp_ns for moment in replace(clips, steps=2)(5)] == [0, 166666667]
     with pytest.raises(FileError, match=r"none of the 1 sequences in .* has 3 labelled images in a row"):
         replace(clips, steps=3)(0)
-
-
-def test_scenes_of_the_field_s_validation_are_not_trained_on(planted: tuple[Path, np.ndarray], tmp_path: Path) -> None:
-    held_out = sorted(HELD_OUT_SCENES)[0]
-    (tmp_path / held_out / "png").mkdir(parents=True)
-    (tmp_path / "processed_labels").mkdir()
-    shutil.copy(planted[0] / "processed_labels" / f"{SCENE}_6fps.npz", tmp_path / "processed_labels" / f"{held_out}.npz")
-    with pytest.raises(FileError, match="holds only scenes that are for validation"):
-        training_sequences(tmp_path)
 
 
 def test_bodies_in_the_world_pose_to_the_same_joints(planted: tuple[Path, np.ndarray], models: Path) -> None:

@@ -25,10 +25,10 @@ from rclpy.signals import SignalHandlerOptions
 from chromm_ros.data.bag import BagReader, CameraTopics
 from chromm_ros.data.instants import header_stamp_ns
 from chromm_ros.data.messages import stamp_ns
+from chromm_ros.data.progress import Progress
 from chromm_ros.errors import ChrommError, FileError
 from chromm_ros.msg import WindowStatus
 from chromm_ros.ros import transport
-from chromm_ros.ros.program import Progress
 from chromm_ros.ros.record_node import RecordConfig, Recorder
 
 _START_S = 180.0

@@ -1,4 +1,4 @@
-"""A recording as a labelled sequence: frames as the node makes them, and what the recording says under `/truth`.
+"""A recording as a labelled sequence: frames as the node makes them, and what it says under `/truth` (`docs/recordings.md`).
 
 Decoding, rectifying and intrinsics are the node's own code (`inputs/`). Poses are looked up at the stamps of the images, as `ros/rig.py`
 does; time is the time of recording. Nothing but a few frames is held at once.
@@ -120,11 +120,13 @@ class BagSequence:
         people = list(content.bodies)
         joint_set = _joint_set(people)
         joints = np.array([person.joints for person in people], np.float64).reshape(len(people), JOINT_SETS[joint_set], 3)
+        labelled = np.array([person.joint_scores for person in people], np.float64).reshape(joints.shape[:2]) > 0.0
         nowhere = np.full((len(self.topics), 4, 4), np.nan)
         ids = np.array([person.track_id for person in people], np.int64)
         seen_by = tuple(tuple(person.seen_by) for person in people)
         at_ns = stamp_ns(content.header.stamp)
-        return [Truth(at_ns, ids, joints, joint_set, np.ones(len(people), bool), nowhere, seen_by)]
+        counted = np.array([person.score > 0.0 for person in people], bool)
+        return [Truth(at_ns, ids, np.where(labelled[..., None], joints, np.nan), joint_set, counted, nowhere, seen_by)]
 
     def _with_cameras(self, truth: Truth, tree: TransformTree) -> tuple[Truth, bool]:
         poses = [tree.lookup(self.truth_frame, frame_id, truth.stamp_ns) for frame_id in self._frame_ids]

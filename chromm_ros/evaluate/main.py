@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from chromm_ros.synthetic.feed import Clip
 
 VERBS = {
+    "bag": "chromm_ros.evaluate.bag",
     "compare": "chromm_ros.evaluate.compare",
+    "result": "chromm_ros.evaluate.result",
     "runtime": "chromm_ros.evaluate.runtime",
     "speed": "chromm_ros.evaluate.speed",
 }

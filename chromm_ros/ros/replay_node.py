@@ -23,10 +23,11 @@ from std_msgs.msg import Header
 from chromm_ros.data.bag import IMAGE_TYPES, BagMessage, BagReader
 from chromm_ros.data.instants import ahead, header_stamp_ns, instants
 from chromm_ros.data.messages import stamp_ns
+from chromm_ros.data.progress import Progress
 from chromm_ros.errors import ConfigError, InputError
 from chromm_ros.inputs.depth_images import is_depth
 from chromm_ros.ros import transport
-from chromm_ros.ros.program import Progress, read_settings, run_program
+from chromm_ros.ros.program import read_settings, run_program
 from chromm_ros.ros.recorded import message_class, qos_to_play
 from chromm_ros.settings import Settings, setting
 

@@ -1,0 +1,233 @@
+"""`eval bag BAG`: the node's own chain over a recording without DDS, every window in order; results, scores and a report.
+
+The same recording and the same settings give the same bytes of results. What a clock measures (latency) is in the report alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from chromm_ros.data.progress import Progress
+from chromm_ros.errors import FileError
+from chromm_ros.records import Reconstruction, Window
+from chromm_ros.settings import assignments, merged
+
+if TYPE_CHECKING:
+    from chromm_ros.config import ChrommConfig
+    from chromm_ros.data.result_writer import ResultWriter
+    from chromm_ros.evaluate.bags import BagSequence
+    from chromm_ros.evaluate.outcome import Outcome
+
+RESULT = "result"
+"""Folder of the recording of results, in the folder of the report."""
+WORLD = "chromm_world"
+"""Frame of results where nobody tells the poses of the cameras: the node's default."""
+
+
+class Chain(Protocol):
+    """What is asked of a `pipeline.Pipeline`."""
+
+    def __call__(self, window: Window, /) -> Reconstruction:
+        """One window made whole."""
+
+
+def run_chain(
+    sequence: BagSequence, config: ChrommConfig, chain: Chain, writer: ResultWriter, tell: Callable[[int], None]
+) -> list[float]:
+    """Run every window of a recording and write what comes out; one window is held at a time.
+
+    Args:
+        sequence: the recording.
+        config: how frames are put in step and gathered.
+        chain: windows to reconstructions.
+        writer: takes the results.
+        tell: called with the (recorded) time of each result, nanoseconds.
+
+    Returns:
+        Milliseconds from each window to its result.
+    """
+    from chromm_ros.evaluate.replayed import windows
+
+    spent = []
+    for window in windows(sequence.frames(), sequence.cameras, config):
+        begun = time.perf_counter()
+        result = chain(window)
+        spent.append(1e3 * (time.perf_counter() - begun))
+        writer.write(result, window)
+        tell(window.sets[-1].ready_ns)
+    return spent
+
+
+def evaluate(
+    sequence: BagSequence, config: ChrommConfig, out: Path, chain: Any = None, say: Callable[[str], None] = lambda _: None
+) -> Outcome:
+    """Run a recording, write its results to `out / RESULT`, and score them where there is a truth.
+
+    Args:
+        sequence: the recording.
+        config: all settings.
+        out: folder of everything; results of an earlier run in it are replaced.
+        chain: a `Pipeline` that is loaded already and has run nothing; None loads the one that the settings name.
+        say: takes lines of progress.
+
+    Raises:
+        ChrommError: if the recording, the settings or the folder cannot be used.
+    """
+    import numpy as np
+    import torch
+
+    from chromm_ros.data.result_writer import ResultWriter
+    from chromm_ros.evaluate import runtime
+    from chromm_ros.evaluate.result import judge
+    from chromm_ros.pipeline import Pipeline
+
+    result = room(out)
+    pipeline = Pipeline(config) if chain is None else chain
+    about = runtime.about(pipeline)
+    writer = ResultWriter(
+        result,
+        sequence.rig_frame or WORLD,
+        gender=pipeline.body.gender,
+        body_file=pipeline.body.kind,
+        weights=about["weights"],
+        device=pipeline.predictor.device,
+    )
+    with torch.inference_mode(), writer, _bar(sequence, say) as tell:
+        spent = run_chain(sequence, config, pipeline, writer, tell)
+    about["config"] = {**about["config"], "recording": told(sequence)}
+    return judge(result, sequence, np.array(spent), LATENCY, about)
+
+
+LATENCY = "Latency is the chain's own: from a window that is whole to its result, without the wait for images and without ROS."
+
+
+def told(sequence: BagSequence) -> dict[str, Any]:
+    """What of a recording was used."""
+    return {"name": sequence.name, "cameras": list(sequence.cameras), "rig_frame": sequence.rig_frame}
+
+
+def room(out: Path) -> Path:
+    """The folder of results, which is removed where an earlier run left one, and nothing else.
+
+    Raises:
+        FileError: if something else is in the way.
+    """
+    result = out / RESULT
+    if result.exists():
+        if not (result / "metadata.yaml").exists() and list(result.iterdir()) and not list(result.glob("*.mcap")):
+            raise FileError(f"'{result}' exists and is no recording of an earlier run: move it away, or choose another --out")
+        shutil.rmtree(result)
+    return result
+
+
+@contextmanager
+def _bar(sequence: BagSequence, say: Callable[[str], None]) -> Iterator[Callable[[int], None]]:
+    progress, count = Progress(say), 0
+    begin_ns, end_ns = sequence.span_ns
+
+    def tell(now_ns: int) -> None:
+        nonlocal count
+        count += 1
+        share = min(1.0, max(0.0, (now_ns - begin_ns) / max(1, end_ns - begin_ns)))
+        progress.show(time.monotonic(), share, f"{count} windows")
+
+    yield tell
+    progress.show(float("inf"), 1.0, f"{count} windows")
+    progress.end()
+
+
+def add_parser(subparsers: Any) -> None:
+    """`eval bag`."""
+    parser: argparse.ArgumentParser = subparsers.add_parser("bag", help="the node's chain over a recording, without DDS")
+    add_bag_arguments(parser)
+    parser.add_argument("--cameras", nargs="+", default=[], metavar="NAME", help="of the recording (default: all)")
+    parser.add_argument(
+        "--known", choices=tuple(KNOWN), default="poses", help="of what the recording tells of its cameras (default: poses)"
+    )
+    parser.set_defaults(run=run)
+
+
+KNOWN = {"poses": (True, True), "intrinsics": (True, False), "nothing": (False, False)}
+
+
+def add_bag_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `eval bag` and `eval live` have in common."""
+    add = parser.add_argument
+    add("bag", type=Path, help="a rosbag2")
+    add("--truth", type=Path, metavar="BAG", help="another recording with the truth (default: the same)")
+    add("--config", type=Path, metavar="FILE", help="YAML of settings, groups as in the table of parameters")
+    add("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="single settings, for example window.length=8")
+    add("--out", type=Path, default=Path("out/eval"), metavar="FOLDER", help="of results and report (default: out/eval)")
+
+
+def settings(arguments: argparse.Namespace) -> ChrommConfig:
+    """What `--config` and `--set` say.
+
+    Raises:
+        ChrommError: if a file cannot be read, or a setting is wrong.
+    """
+    from chromm_ros.config import ChrommConfig, load_config
+
+    base = load_config(arguments.config) if arguments.config else ChrommConfig()
+    return merged(base, assignments(arguments.set, "window.length=8"))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run, score, write and print.
+
+    Raises:
+        ChrommError: if anything that was named cannot be used.
+    """
+    from chromm_ros.evaluate.bags import BagSequence
+
+    config = settings(arguments)
+    intrinsics, poses = KNOWN[arguments.known]
+    sequence = BagSequence(
+        arguments.bag,
+        truth=arguments.truth,
+        cameras=arguments.cameras,
+        intrinsics=intrinsics,
+        poses=poses,
+        say=Complaints(),
+    )
+    finish(evaluate(sequence, config, arguments.out, say=_say), arguments.out)
+    return 0
+
+
+class Complaints:
+    """Sentences about what was refused, each kind once, on stderr."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def __call__(self, sentence: str) -> None:
+        """Say it, unless it has been said."""
+        if sentence not in self._said:
+            self._said.add(sentence)
+            _say(sentence)
+
+
+def finish(outcome: Outcome, out: Path) -> None:
+    """Write the report and print its table.
+
+    Raises:
+        ChrommError: if it cannot be written.
+    """
+    from chromm_ros.evaluate.report import made_with, table
+
+    outcome.write(out)
+    notes = "\n".join(f"- {note}" for note in outcome.notes)
+    sys.stdout.write(
+        f"{made_with(outcome)}.\n\n{table(outcome.scores)}\n\n{notes}\n\n{table(outcome.runtime)}\n\nreport: {out}\n"
+    )
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")

@@ -20,6 +20,7 @@ VERBS = {
     "weights": Verb("chromm_ros.weights.main", "list, import, inspect, verify or fetch trained weights, with their licences"),
     "train": Verb("chromm_ros.train.main", "train the network on synthetic takes, export weights of runs, draw learning curves"),
     "synth": Verb("chromm_ros.synthetic.main", "takes of the synthetic world: images, recordings with truth, contact sheets"),
+    "convert": Verb("chromm_ros.convert.main", "videos with a calibration, or a sequence of a dataset, as a recording"),
     "eval": Verb("chromm_ros.evaluate.main", "how good weights and settings are, on held-out takes whose truth is known"),
     "bench": Verb("chromm_ros.bench.main", "measure the network (bench model) or the rules of transport and threads (bench ros)"),
 }

@@ -12,6 +12,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from scipy.spatial.transform import Rotation
 
 from chromm_ros.data.messages import SMPLX_FROM_REP155
+from chromm_ros.data.truth import Truth
 from chromm_ros.data.typestore import make_typestore
 from chromm_ros.errors import FileError
 from chromm_ros.records import BodyParams
@@ -22,6 +23,16 @@ LATCHED = Qos(
     avoid_ros_namespace_conventions=False,
 )  # fmt: skip  # in the order of its fields
 """What static transforms are published with."""
+_NOT_KNOWN = {
+    name: np.zeros(size, np.float32)
+    for name, size in (
+        ("global_orient", 3), ("transl", 3), ("body_pose", 63), ("jaw_pose", 3), ("leye_pose", 3), ("reye_pose", 3),
+        ("left_hand_pose", 45), ("right_hand_pose", 45), ("betas", 10), ("expression", 10),
+    )
+}  # fmt: skip  # in the order of the message
+"""Parameters of a body of which only the joints are known."""
+_HIPS = {"smplx": (0,), "smpl": (0,), "coco": (11, 12)}
+"""The joints in whose middle the pelvis is."""
 
 
 class BagWriter:
@@ -50,11 +61,18 @@ class BagWriter:
         self._writer.close()
 
     def jpeg(self, topic: str, stamp_ns: int, frame: str, data: bytes) -> None:
-        """One compressed image, sensor_msgs/CompressedImage."""
-        message = self._make(
-            "sensor_msgs/msg/CompressedImage", self._header(stamp_ns, frame), "bgr8; jpeg compressed bgr8", _bytes(data)
+        """One JPEG, sensor_msgs/CompressedImage."""
+        self._compressed(topic, stamp_ns, frame, data, "jpeg")
+
+    def png(self, topic: str, stamp_ns: int, frame: str, data: bytes) -> None:
+        """One PNG, sensor_msgs/CompressedImage."""
+        self._compressed(topic, stamp_ns, frame, data, "png")
+
+    def _compressed(self, topic: str, stamp_ns: int, frame: str, data: bytes, kind: str) -> None:
+        name = "sensor_msgs/msg/CompressedImage"
+        self._write(
+            topic, name, stamp_ns, self._make(name, self._header(stamp_ns, frame), f"bgr8; {kind} compressed bgr8", _bytes(data))
         )
-        self._write(topic, "sensor_msgs/msg/CompressedImage", stamp_ns, message)
 
     def camera_info(
         self,
@@ -63,9 +81,10 @@ class BagWriter:
         frame: str,
         size: tuple[int, int],
         intrinsics: Float[np.ndarray, "3 3"],
-        distortion: Float[np.ndarray, "5"],
+        distortion: Float[np.ndarray, "N"],
+        model: str = "plumb_bob",
     ) -> None:
-        """One sensor_msgs/CameraInfo; ROS counts the centres of pixels from 0, we from 0.5."""
+        """One sensor_msgs/CameraInfo; ROS counts the centres of pixels from 0, we from 0.5. `model` is ROS's name of the lens."""
         k = intrinsics.astype(np.float64).copy()
         k[:2, 2] -= 0.5
         projection = np.concatenate([k, np.zeros((3, 1))], axis=1)
@@ -73,7 +92,7 @@ class BagWriter:
         name = "sensor_msgs/msg/CameraInfo"
         width, height = size
         message = self._make(
-            name, self._header(stamp_ns, frame), height, width, "plumb_bob", distortion.astype(np.float64), k.reshape(9),
+            name, self._header(stamp_ns, frame), height, width, model, distortion.astype(np.float64), k.reshape(9),
             np.eye(3).reshape(9), projection.reshape(12), 0, 0, region,
         )  # fmt: skip  # in the order of its fields
         self._write(topic, name, stamp_ns, message)
@@ -102,13 +121,26 @@ class BagWriter:
     ) -> None:
         """One chromm_ros/SmplxBodyArray of the free body; what a truth does not say (scores) is 1, what it is sure of (deviation) 0."""
         people = [self._body(bodies, k, int(ids[k]), joints[k], seen_by[k]) for k in range(len(ids))]
+        self._people(topic, stamp_ns, frame, cameras, people)
+
+    def joints_only(self, topic: str, stamp_ns: int, frame: str, truth: Truth, cameras: tuple[str, ...]) -> None:
+        """One chromm_ros/SmplxBodyArray of people of whom only joints are known, as docs/recordings.md has it.
+
+        Args:
+            topic: for example `/truth/bodies`.
+            stamp_ns: of the images that it belongs to.
+            frame: in which the truth is given.
+            truth: its own stamp and poses are not written.
+            cameras: names of all cameras; whom a truth says nothing of is to be found in each of them.
+        """
+        seen = truth.seen_by if truth.seen_by is not None else (cameras,) * len(truth.ids)
+        people = [self._joints_only(truth, k, list(seen[k])) for k in range(len(truth.ids))]
+        self._people(topic, stamp_ns, frame, cameras, people)
+
+    def _people(self, topic: str, stamp_ns: int, frame: str, cameras: tuple[str, ...], people: list[Any]) -> None:
         name = "chromm_ros/msg/SmplxBodyArray"
-        self._write(
-            topic,
-            name,
-            stamp_ns,
-            self._named(name, header=self._header(stamp_ns, frame), epoch=0, cameras=list(cameras), bodies=people),
-        )
+        header = self._header(stamp_ns, frame)
+        self._write(topic, name, stamp_ns, self._named(name, header=header, epoch=0, cameras=list(cameras), bodies=people))
 
     def cloud(
         self, topic: str, stamp_ns: int, frame: str, points: Float[np.ndarray, "N 3"], colors: UInt8[np.ndarray, "N 3"]
@@ -138,6 +170,22 @@ class BagWriter:
             "chromm_ros/msg/SmplxBody", id=f"b{number}", track_id=number, state=1, score=1.0, seen_by=seen_by, model_type="smplx",
             gender="neutral", body_file="free", pelvis=pose, joints=joints.astype(np.float32).reshape(-1),
             joint_scores=np.ones(len(joints), np.float32), deviation=0.0, **flat,
+        )  # fmt: skip  # field by field
+
+    def _joints_only(self, truth: Truth, k: int, seen_by: list[str]) -> Any:
+        labelled = np.isfinite(truth.joints[k]).all(axis=-1)
+        joints = np.where(labelled[:, None], truth.joints[k], 0.0)
+        hips = list(_HIPS[truth.joint_set])
+        pelvis = joints[hips].mean(axis=0) if labelled[hips].all() else np.zeros(3)
+        pose = self._make(
+            "geometry_msgs/msg/Pose", self._make("geometry_msgs/msg/Point", *pelvis.tolist()),
+            self._make("geometry_msgs/msg/Quaternion", 0.0, 0.0, 0.0, 1.0),
+        )  # fmt: skip  # position, orientation
+        number = int(truth.ids[k])
+        return self._named(
+            "chromm_ros/msg/SmplxBody", id=f"b{number}", track_id=number, state=1, score=float(truth.counted[k]), seen_by=seen_by,
+            model_type=truth.joint_set, gender="neutral", body_file="", pelvis=pose, joints=joints.astype(np.float32).reshape(-1),
+            joint_scores=labelled.astype(np.float32), deviation=0.0, **_NOT_KNOWN,
         )  # fmt: skip  # field by field
 
     def _transform(self, pose: Float[np.ndarray, "4 4"]) -> Any:

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from chromm_ros.synthetic.feed import Clip
 
 VERBS = {
+    "ablations": "chromm_ros.evaluate.ablations",
     "bag": "chromm_ros.evaluate.bag",
     "compare": "chromm_ros.evaluate.compare",
+    "live": "chromm_ros.demo.live",
     "result": "chromm_ros.evaluate.result",
     "runtime": "chromm_ros.evaluate.runtime",
     "speed": "chromm_ros.evaluate.speed",

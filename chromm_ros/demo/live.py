@@ -1,0 +1,83 @@
+"""`eval live BAG`: the node over DDS, the replay in step with it, and the recorder; then the scores of `eval bag`.
+
+It lives here because it starts processes as the demo does; `evaluate` knows no ROS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chromm_ros.evaluate.bag import Complaints, add_bag_arguments, finish, settings, told
+from chromm_ros.evaluate.result import NODE_LATENCY, judge, recorded_about
+from chromm_ros.settings import describe, to_mapping
+
+if TYPE_CHECKING:
+    from chromm_ros.config import ChrommConfig
+    from chromm_ros.evaluate.bags import BagSequence
+    from chromm_ros.evaluate.outcome import Outcome
+
+
+def add_parser(subparsers: Any) -> None:
+    """`eval live`."""
+    parser: argparse.ArgumentParser = subparsers.add_parser("live", help="the same over ROS 2: the node, in step with a replay")
+    add_bag_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Play, record, score, write and print.
+
+    Raises:
+        ChrommError: if anything that was named cannot be used, or the node or the replay ends with an error.
+    """
+    from chromm_ros.evaluate.bags import BagSequence
+
+    sequence = BagSequence(arguments.bag, truth=arguments.truth, say=Complaints())
+    finish(live(sequence, settings(arguments), arguments.out), arguments.out)
+    return 0
+
+
+def live(sequence: BagSequence, config: ChrommConfig, out: Path) -> Outcome:
+    """Play a recording through the node and score what comes out.
+
+    Args:
+        sequence: the recording; the node gets all its cameras, and their poses where it tells some.
+        config: the node's settings; `worker.policy` is `all`, whatever they say, so that nothing is lost.
+        out: folder of everything.
+
+    Raises:
+        ChrommError: if the node or the replay ends with an error, or the results cannot be scored.
+    """
+    from chromm_ros.demo.run import Demo, play  # loads ROS
+
+    demo = Demo(sequence.path, sequence.topics, out, sequence.rig_frame, step=True, parameters=list(_parameters(config)))
+    play(demo, _say)
+    about = recorded_about(demo.results)
+    about["config"] = {**to_mapping(config), "recording": told(sequence)}
+    return judge(demo.results, sequence, np.zeros(0), NODE_LATENCY, about)
+
+
+def _parameters(config: ChrommConfig) -> Iterator[str]:
+    """What differs from the defaults, as the node's parameters."""
+    defaults = {item.name: item.default for item in describe(type(config)())}
+    for item in describe(config):
+        if item.default != defaults[item.name] and item.name != "worker.policy":
+            yield f"{item.name}:={_plain(item.default)}"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f"'{value}'"  # YAML would read `off`, or a number
+    return f"[{', '.join(map(_plain, value))}]" if isinstance(value, tuple) else str(value)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")

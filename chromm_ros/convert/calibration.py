@@ -51,7 +51,7 @@ class CalibratedCamera:
         if self.size is None:
             return self.intrinsics
         if abs(self.size[1] * size[0] / self.size[0] - size[1]) > 1.0:  # one pixel of rounding is what resizers leave
-            turned = ", is the video turned?" if size[0] < size[1] != self.size[0] < self.size[1] else ""
+            turned = ", is the video turned?" if (size[0] < size[1]) != (self.size[0] < self.size[1]) else ""
             raise InputError(
                 f"images of {name} have {size[0]}x{size[1]} pixels and its calibration {self.size[0]}x{self.size[1]}, "
                 f"expected the same shape{turned}"

@@ -117,10 +117,9 @@ class _Writer:
         moving = self._still is None and (self.truth is None or self.truth.stamp_ns != frame.stamp_ns)
         if moving and frame.world_from_cam is not None:
             self._bag.transforms(out_ns, WORLD, {out.frame: frame.world_from_cam.astype(np.float64)}, static=False)
-        size = (frame.image.shape[1], frame.image.shape[0])
-        written = out.write(out_ns, np.ascontiguousarray(frame.image[..., ::-1]))
-        if frame.intrinsics is not None:
-            out.info(out_ns, (size, written), frame.intrinsics.astype(np.float64), np.zeros(5), "plumb_bob")
+        image = np.ascontiguousarray(frame.image[..., ::-1])
+        known = frame.intrinsics
+        out.write(out_ns, image, None if known is None else lambda _size: (known.astype(np.float64), np.zeros(5), "plumb_bob"))
 
 
 def _in_order(sequence: LabelledSequence) -> Iterator[Frame | Truth]:

@@ -1,6 +1,7 @@
 """Images of one camera into a recording: at another width where that is asked for, as they are where they can be."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,8 @@ from chromm_ros.errors import ConfigError, FileError
 from chromm_ros.geometry.camera import resized
 
 Bgr = UInt8[np.ndarray, "H W 3"]
+Optics = Callable[[tuple[int, int]], tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "N"], str]]
+"""Intrinsics in pixels of an image of this size, distortion, and ROS's name of the lens model."""
 WORLD = "world"
 """Frame of poses and truths, as docs/recordings.md has it."""
 BEGIN_NS = 1_700_000_000_000_000_000
@@ -58,22 +61,20 @@ class ImageWriter:
         self._encoding = [cv2.IMWRITE_JPEG_QUALITY, quality]
         self.frame, self.count = f"{name}_optical_frame", 0
 
-    def write(self, stamp_ns: int, image: Bgr) -> tuple[int, int]:
-        """An image as JPEG; its size in the recording.
+    def write(self, stamp_ns: int, image: Bgr, optics: Optics | None) -> None:
+        """An image as JPEG, after its CameraInfo where `optics` tells one.
 
         Raises:
             ConfigError: if it is smaller than it shall be.
         """
-        size = self._size((image.shape[1], image.shape[0]))
-        if size != (image.shape[1], image.shape[0]):
-            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
-        data = cv2.imencode(".jpg", image, self._encoding)[1]
-        self._bag.jpeg(f"/{self.name}/image_raw/compressed", stamp_ns, self.frame, data.tobytes())
-        self.count += 1
-        return size
+        old = (image.shape[1], image.shape[0])
+        new = self._info(stamp_ns, old, optics)
+        if new != old:
+            image = np.asarray(cv2.resize(image, new, interpolation=cv2.INTER_AREA))
+        self._put(stamp_ns, cv2.imencode(".jpg", image, self._encoding)[1].tobytes(), "jpeg")
 
-    def write_file(self, stamp_ns: int, path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
-        """An image file, unchanged where it is JPEG or PNG of 8 bits and of the right size; its size, and that in the recording.
+    def write_file(self, stamp_ns: int, path: Path, optics: Optics | None) -> None:
+        """An image file, byte for byte where it is JPEG or PNG of 8 bits and of the right size.
 
         Pixels are those that are stored: an orientation in EXIF is not applied.
 
@@ -86,24 +87,25 @@ class ImageWriter:
         size = (image.shape[1], image.shape[0])
         kind = _AS_THEY_ARE.get(path.suffix.lower())
         if kind is not None and image.dtype == np.uint8 and self._size(size) == size:
-            put = self._bag.png if kind == "png" else self._bag.jpeg
-            put(f"/{self.name}/image_raw/compressed", stamp_ns, self.frame, path.read_bytes())
-            self.count += 1
-            return size, size
-        plain = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-        return size, self.write(stamp_ns, np.asarray(plain))
+            self._info(stamp_ns, size, optics)
+            self._put(stamp_ns, path.read_bytes(), kind)
+        else:
+            plain = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+            self.write(stamp_ns, np.asarray(plain), optics)
 
-    def info(
-        self,
-        stamp_ns: int,
-        sizes: tuple[tuple[int, int], tuple[int, int]],
-        intrinsics: Float[np.ndarray, "3 3"],
-        distortion: Float[np.ndarray, "N"],
-        model: str,
-    ) -> None:
-        """The CameraInfo of an image; `intrinsics` are in pixels of the first of `sizes`, the second is that in the recording."""
-        scaled = resized(intrinsics, *sizes)
-        self._bag.camera_info(f"/{self.name}/camera_info", stamp_ns, self.frame, sizes[1], scaled, distortion, model)
+    def _info(self, stamp_ns: int, old: tuple[int, int], optics: Optics | None) -> tuple[int, int]:
+        """Write the CameraInfo of an image, if there is one; the size of the image in the recording."""
+        new = self._size(old)
+        if optics is not None:
+            intrinsics, distortion, model = optics(old)
+            scaled = resized(intrinsics, old, new)
+            self._bag.camera_info(f"/{self.name}/camera_info", stamp_ns, self.frame, new, scaled, distortion, model)
+        return new
+
+    def _put(self, stamp_ns: int, data: bytes, kind: str) -> None:
+        put = self._bag.png if kind == "png" else self._bag.jpeg
+        put(f"/{self.name}/image_raw/compressed", stamp_ns, self.frame, data)
+        self.count += 1
 
     def _size(self, size: tuple[int, int]) -> tuple[int, int]:
         if self._width is None or self._width == size[0]:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from math import floor, isfinite
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Float
+
 from chromm_ros.convert.calibration import CalibratedCamera
 from chromm_ros.convert.choice import Choice
 from chromm_ros.convert.footage import Footage
@@ -43,11 +46,12 @@ class _Source:
             return
         stamp_ns = BEGIN_NS + round((self.offset_s + index / self.footage.fps) * 1e9)
         if isinstance(frame, Path):
-            sizes = self.out.write_file(stamp_ns, frame)
+            self.out.write_file(stamp_ns, frame, self._optics)
         else:
-            sizes = ((frame.shape[1], frame.shape[0]), self.out.write(stamp_ns, frame))
-        intrinsics = self.camera.of_image(sizes[0], self.out.name)
-        self.out.info(stamp_ns, sizes, intrinsics, self.camera.distortion, self.camera.model)
+            self.out.write(stamp_ns, frame, self._optics)
+
+    def _optics(self, size: tuple[int, int]) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "N"], str]:
+        return self.camera.of_image(size, self.out.name), self.camera.distortion, self.camera.model
 
 
 def record(

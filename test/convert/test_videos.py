@@ -141,7 +141,7 @@ def test_images_in_folders_stay_byte_for_byte(films: Path, tmp_path: Path) -> No
         folder = tmp_path / name
         folder.mkdir()
         for k in (8, 9, 10):
-            image = picture(view, k / 5)
+            image = picture(view, k / 50)
             if view == 2:
                 image = image[..., 0].astype(np.uint16) * 256
             assert cv2.imwrite(str(folder / f"{k}.{'jpg' if view == 0 else 'png'}"), image)
@@ -156,7 +156,7 @@ def test_images_in_folders_stay_byte_for_byte(films: Path, tmp_path: Path) -> No
                     assert bytes(image.data) == (tmp_path / name / f"{8 + k}.{'jpg' if view == 0 else 'png'}").read_bytes()
                 decoded = cv2.imdecode(image.data, cv2.IMREAD_UNCHANGED)
                 assert decoded.dtype == np.uint8
-                check_dot(view, (8 + k) / 5, decoded if decoded.ndim == 3 else decoded[..., None])
+                check_dot(view, (8 + k) / 50, decoded if decoded.ndim == 3 else decoded[..., None])
 
 
 def test_a_scaled_video_and_a_lens_without_size(films: Path, tmp_path: Path) -> None:
@@ -303,12 +303,14 @@ def test_ctrl_c_leaves_nothing(films: Path, tmp_path: Path) -> None:
     call = [sys.executable, "-m", "chromm_ros", "convert", "videos", "--some", "--fps", "5", "--width", "600"]
     call += ["--calibration", str(films / "Calib.toml"), "--out", str(tmp_path / "place" / "bag"), str(folder)]
     with subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        end = time.monotonic() + 30
-        while not list(tmp_path.glob("place/.bag.*/bag/*.mcap")) and process.poll() is None and time.monotonic() < end:
-            time.sleep(0.01)
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"1 cameras, 80.0 s ...\n"
+        time.sleep(0.2)
+        assert list(tmp_path.glob("place/.bag.*/bag/*.mcap"))
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
-    assert process.returncode == 130, said.decode()
+    # Python dies of the signal itself where it came while a library made code, as rosbags does; a shell says 130 of both
+    assert process.returncode in {130, -signal.SIGINT}, said.decode()
     assert list((tmp_path / "place").iterdir()) == []
 
 

@@ -9,18 +9,16 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from chromm_ros.config import ChrommConfig
 from chromm_ros.evaluate.bag import Complaints, add_bag_arguments, finish, settings, told
+from chromm_ros.evaluate.bags import BagSequence
+from chromm_ros.evaluate.outcome import Outcome
 from chromm_ros.evaluate.result import NODE_LATENCY, judge, recorded_about
 from chromm_ros.settings import describe, to_mapping
-
-if TYPE_CHECKING:
-    from chromm_ros.config import ChrommConfig
-    from chromm_ros.evaluate.bags import BagSequence
-    from chromm_ros.evaluate.outcome import Outcome
 
 
 def add_parser(subparsers: Any) -> None:
@@ -36,8 +34,6 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         ChrommError: if anything that was named cannot be used, or the node or the replay ends with an error.
     """
-    from chromm_ros.evaluate.bags import BagSequence
-
     sequence = BagSequence(arguments.bag, truth=arguments.truth, say=Complaints())
     finish(live(sequence, settings(arguments), arguments.out), arguments.out)
     return 0

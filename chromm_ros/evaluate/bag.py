@@ -12,18 +12,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
+import numpy as np
+
+from chromm_ros.config import ChrommConfig, load_config
 from chromm_ros.data.progress import Progress
+from chromm_ros.data.result_writer import ResultWriter
 from chromm_ros.errors import FileError
+from chromm_ros.evaluate.bags import BagSequence
+from chromm_ros.evaluate.outcome import Outcome
+from chromm_ros.evaluate.replayed import windows
+from chromm_ros.evaluate.result import judge
 from chromm_ros.records import Reconstruction, Window
 from chromm_ros.settings import assignments, merged
-
-if TYPE_CHECKING:
-    from chromm_ros.config import ChrommConfig
-    from chromm_ros.data.result_writer import ResultWriter
-    from chromm_ros.evaluate.bags import BagSequence
-    from chromm_ros.evaluate.outcome import Outcome
 
 RESULT = "result"
 """Folder of the recording of results, in the folder of the report."""
@@ -31,11 +33,8 @@ WORLD = "chromm_world"
 """Frame of results where nobody tells the poses of the cameras: the node's default."""
 
 
-class Chain(Protocol):
-    """What is asked of a `pipeline.Pipeline`."""
-
-    def __call__(self, window: Window, /) -> Reconstruction:
-        """One window made whole."""
+Chain = Callable[[Window], Reconstruction]
+"""What is asked of a `pipeline.Pipeline`."""
 
 
 def run_chain(
@@ -53,8 +52,6 @@ def run_chain(
     Returns:
         Milliseconds from each window to its result.
     """
-    from chromm_ros.evaluate.replayed import windows
-
     spent = []
     for window in windows(sequence.frames(), sequence.cameras, config):
         begun = time.perf_counter()
@@ -80,12 +77,9 @@ def evaluate(
     Raises:
         ChrommError: if the recording, the settings or the folder cannot be used.
     """
-    import numpy as np
     import torch
 
-    from chromm_ros.data.result_writer import ResultWriter
     from chromm_ros.evaluate import runtime
-    from chromm_ros.evaluate.result import judge
     from chromm_ros.pipeline import Pipeline
 
     result = room(out)
@@ -173,8 +167,6 @@ def settings(arguments: argparse.Namespace) -> ChrommConfig:
     Raises:
         ChrommError: if a file cannot be read, or a setting is wrong.
     """
-    from chromm_ros.config import ChrommConfig, load_config
-
     base = load_config(arguments.config) if arguments.config else ChrommConfig()
     return merged(base, assignments(arguments.set, "window.length=8"))
 
@@ -185,8 +177,6 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         ChrommError: if anything that was named cannot be used.
     """
-    from chromm_ros.evaluate.bags import BagSequence
-
     config = settings(arguments)
     intrinsics, poses = KNOWN[arguments.known]
     sequence = BagSequence(

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from chromm_ros.errors import InputError
-
-if TYPE_CHECKING:
-    from chromm_ros.evaluate.bags import BagSequence
-    from chromm_ros.evaluate.outcome import Outcome
+from chromm_ros.evaluate.bags import BagSequence
+from chromm_ros.evaluate.found import read_results
+from chromm_ros.evaluate.judged import Judged, pair
+from chromm_ros.evaluate.outcome import Outcome
 
 NODE_LATENCY = "Latency is the node's: from the arrival of the newest images to the last topic of the result."
 
@@ -32,9 +32,6 @@ def judge(path: Path, sequence: BagSequence, latency_ms: Float[np.ndarray, "N"],
         ChrommError: if results or truth cannot be read or compared.
     """
     from chromm_ros.evaluate import runtime
-    from chromm_ros.evaluate.found import read_results
-    from chromm_ros.evaluate.judged import Judged, pair
-    from chromm_ros.evaluate.outcome import Outcome
 
     results = read_results(path)
     spent = latency_ms if len(latency_ms) else results.latency_ms
@@ -64,7 +61,6 @@ def judge(path: Path, sequence: BagSequence, latency_ms: Float[np.ndarray, "N"],
 def recorded_about(path: Path) -> dict[str, Any]:
     """What recorded results say of how they were made; their settings are not among it."""
     from chromm_ros.evaluate import runtime
-    from chromm_ros.evaluate.found import read_results
 
     results = read_results(path)
     return {
@@ -92,7 +88,6 @@ def run(arguments: argparse.Namespace) -> int:
         ChrommError: if a recording cannot be read, or they cannot be compared.
     """
     from chromm_ros.evaluate.bag import finish
-    from chromm_ros.evaluate.bags import BagSequence
 
     sequence = BagSequence(arguments.truth)
     if not sequence.truth_frame:

@@ -1,0 +1,233 @@
+"""The truth in the chain's place comes out right in every score, planted errors in their own, and the same input gives the same bytes."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chromm_ros.config import ChrommConfig
+from chromm_ros.data.bag import BagReader
+from chromm_ros.data.messages import body_params
+from chromm_ros.data.result_writer import NAMESPACE, ResultWriter
+from chromm_ros.data.truth import Truth
+from chromm_ros.errors import FileError, InputError
+from chromm_ros.evaluate.bag import room, run_chain
+from chromm_ros.evaluate.bags import BagSequence
+from chromm_ros.evaluate.found import Found, read_results
+from chromm_ros.evaluate.judged import Judged, pair
+from chromm_ros.evaluate.outcome import Score1
+from chromm_ros.evaluate.recording import read_bodies
+from chromm_ros.evaluate.result import judge
+from chromm_ros.geometry import se3
+from chromm_ros.geometry.rotation import matrix_from_rotvec
+from chromm_ros.records import BodyParams, CameraEstimate, Person, Reconstruction, Window
+
+TAKE = Path(__file__).resolve().parents[1] / "data" / "synthetic_take"
+CONFIG = ChrommConfig.from_mapping({"window": {"length": 2, "stride": 6}})
+ABOUT: Mapping[str, Any] = {"config": {}, "weights": "w", "device": "d", "precision": "p", "revision": "r"}
+ELSEWHERE = se3.compose(matrix_from_rotvec(np.array([0.3, -0.2, 1.1])), np.array([4.0, -2.0, 1.0]))
+"""own_from_world: where a chain that knows no poses may put its world."""
+
+
+@cache
+def truths() -> dict[int, Any]:
+    return read_bodies(TAKE)
+
+
+class Oracle:
+    """In the chain's place: it says the truth of the newest step, with its ids from 101 on."""
+
+    def __init__(self, sequence: BagSequence, own_from_world: np.ndarray) -> None:
+        self._poses = {truth.stamp_ns: truth.world_from_cam for truth in sequence.truth()}
+        self._own = own_from_world
+        self.lengths: list[int] = []
+
+    def __call__(self, window: Window) -> Reconstruction:
+        stamp = window.sets[-1].stamp_ns
+        self.lengths.append(len(window.sets))
+        poses = self._own @ self._poses[stamp]
+        cameras = tuple(
+            CameraEstimate(name, pose, np.eye(3), (320, 240), stamp, present=True)
+            for name, pose in zip(window.cameras, poses, strict=True)
+        )
+        people = tuple(self._person(body, window) for body in truths()[stamp].bodies)
+        nothing = np.zeros((0, 3), np.float32)
+        return Reconstruction(
+            window.epoch, window.index, tuple(one.stamp_ns for one in window.sets), cameras, poses[None], nothing,
+            nothing.astype(np.uint8), np.zeros(0, np.float32), people, metric_scale=1.0, scale_ratio=float("nan"),
+        )  # fmt: skip  # in the order of its fields
+
+    def _person(self, body: Any, window: Window) -> Person:
+        params = body_params(body)
+        joints = se3.apply(self._own, np.asarray(body.joints, np.float64).reshape(55, 3)).astype(np.float32)
+        seen = np.array([[name in body.seen_by for name in window.cameras]])
+        return Person(
+            100 + body.track_id + 1, "tracked", 1.0, seen.any(axis=1), seen,
+            BodyParams(**{name: value[None] for name, value in vars(params).items()}),
+            joints[None], np.ones((1, 55), np.float32), np.zeros(1, np.float32),
+        )  # fmt: skip  # in the order of its fields
+
+
+def run(folder: Path, own_from_world: np.ndarray, *, poses: bool = True) -> tuple[Path, BagSequence, Oracle]:
+    sequence = BagSequence(TAKE, poses=poses)
+    chain = Oracle(sequence, own_from_world)
+    frame = sequence.rig_frame or "chromm_world"
+    told: list[int] = []
+    with ResultWriter(room(folder), frame, gender="neutral", body_file="free", weights="w", device="d") as writer:
+        spent = run_chain(sequence, CONFIG, chain, writer, told.append)
+    assert len(spent) == len(told) == 10 and told == sorted(told) and min(spent) > 0.0
+    return folder / "result", sequence, chain
+
+
+@pytest.fixture(scope="module")
+def right(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, BagSequence, Oracle]:
+    return run(tmp_path_factory.mktemp("right"), np.eye(4))
+
+
+def by_name(scores: tuple[Score1, ...]) -> dict[str, Score1]:
+    assert len({score.name for score in scores}) == len(scores)
+    return {score.name: score for score in scores}
+
+
+def assert_right(scores: dict[str, Score1]) -> None:
+    for name in ("W-MPJPE", "WA-MPJPE", "MPJPE", "PA-MPJPE"):
+        assert scores[name].value == pytest.approx(0.0, abs=1e-2) and scores[name].count >= 28, name
+    for name in ("RTE", "Accel"):
+        assert scores[name].value == pytest.approx(0.0, abs=1e-3), name
+    assert scores["Jitter"].value == pytest.approx(scores["Jitter of the truth"].value, rel=1e-3)
+    for name in ("people precision", "people recall", "association accuracy", "association f1", "IDF1"):
+        assert scores[name].value == 1.0, name
+    assert scores["identity switches"].value == 0.0
+
+
+def test_the_truth_in_the_chains_place_is_right_in_every_score(right: tuple[Path, BagSequence, Oracle]) -> None:
+    path, sequence, chain = right
+    assert chain.lengths == [1, *[2] * 9]
+    outcome = judge(path, sequence, np.array([3.0]), "latency", dict(ABOUT))
+    scores = by_name(outcome.scores)
+    assert_right(scores)
+    assert scores["W-MPJPE, nothing aligned"].value == pytest.approx(0.0, abs=1e-2)
+    assert "told the cameras' poses" in scores["TE"].reason
+    assert [track.person for track in outcome.tracks] == sorted({int(b.track_id) for m in truths().values() for b in m.bodies})
+    np.testing.assert_allclose(outcome.cameras[2].found, outcome.cameras[2].truth, atol=1e-9)
+    assert outcome.per_joint_mm["MPJPE"].shape == (22,) and np.nanmax(outcome.per_joint_mm["MPJPE"]) < 1e-2
+    assert outcome.latency_ms.tolist() == [3.0] and "over chunks of 100" in outcome.notes[0]
+
+
+def test_the_same_recording_and_settings_give_the_same_bytes(right: tuple[Path, BagSequence, Oracle], tmp_path: Path) -> None:
+    again, _, _ = run(tmp_path, np.eye(4))
+    files = sorted(file.name for file in again.iterdir())
+    assert files == ["metadata.yaml", "result.mcap"]
+    for name in files:
+        assert (again / name).read_bytes() == (right[0] / name).read_bytes(), name
+
+
+def test_a_world_of_its_own_is_laid_on_the_truth_by_the_cameras(tmp_path: Path) -> None:
+    path, sequence, _ = run(tmp_path, ELSEWHERE, poses=False)
+    truth = BagSequence(TAKE)
+    scores = by_name(judge(path, truth, np.zeros(0), "latency", dict(ABOUT)).scores)
+    assert_right(scores)
+    assert scores["W-MPJPE, by cameras"].value == pytest.approx(0.0, abs=1e-2)
+    for name in ("TE", "s-TE", "AE"):
+        assert scores[name].value == pytest.approx(0.0, abs=1e-4), name
+    assert scores["RRA@10"].value == scores["CCA@10"].value == 1.0
+    assert sequence.rig_frame == "" and truth.rig_frame == "world"
+
+
+def test_results_are_on_the_nodes_topics_with_its_fields(right: tuple[Path, BagSequence, Oracle]) -> None:
+    with BagReader(right[0]) as bag:
+        kinds = ("pose", "camera_info_estimated")
+        wanted = {f"{NAMESPACE}/cameras/cam{k}/{kind}" for k in (1, 2, 3, 4) for kind in kinds}
+        assert set(bag.topics) == wanted | {f"{NAMESPACE}/bodies", f"{NAMESPACE}/status"}
+        array = bag.deserialize(next(bag.messages([f"{NAMESPACE}/bodies"])))
+        status = [bag.deserialize(message) for message in bag.messages([f"{NAMESPACE}/status"])][-1]
+        info = bag.deserialize(next(bag.messages([f"{NAMESPACE}/cameras/cam3/camera_info_estimated"])))
+    assert array.header.frame_id == "world" and array.cameras == ["cam1", "cam2", "cam3", "cam4"]
+    body, true = array.bodies[0], next(iter(truths().values())).bodies[0]
+    assert (body.id, body.track_id, body.state, body.body_file) == ("b0101", 101, 1, "free")
+    np.testing.assert_array_equal(body.body_pose, true.body_pose)
+    q = [[getattr(one.pelvis.orientation, axis) for axis in "xyzw"] for one in (body, true)]
+    assert abs(np.dot(*q)) == pytest.approx(1.0), "the same turn"
+    assert (status.windows_run, status.window, status.people, status.steps) == (10, 9, 3, 2) and status.weights == "w"
+    assert status.latency_total_ms == status.age_ms == 0.0 and status.present.tolist() == [True] * 8
+    assert info.header.frame_id == "cam3_optical_frame" and info.k[2] == -0.5
+
+
+# Single moments, by hand
+
+PEOPLE = np.random.default_rng(5).normal(0.0, 0.3, (2, 55, 3)) + np.array([[[0.0, 0.0, 1.0]], [[3.0, 0.0, 1.0]]])
+RIG = np.stack([se3.look_at(np.array(eye), np.array([1.0, 0.0, 1.0])) for eye in ([5.0, 0, 2], [0.0, 5, 2], [-5.0, 1, 2])])
+NAMES = ("a", "b", "c")
+
+
+def truth(at: int, joint_set: str = "smplx", **more: Any) -> Truth:
+    joints = PEOPLE + 0.1 * at
+    if joint_set == "coco":
+        joints = np.concatenate([np.full((2, 5, 3), 9.0), joints[:, (16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8)]], axis=1)
+    known = {"counted": np.ones(2, bool), "world_from_cam": RIG, "seen_by": (NAMES, NAMES), **more}
+    return Truth(at, np.array([7, 9]), joints[:, : {"smpl": 24}.get(joint_set, 55)], joint_set, **known)
+
+
+def said(at: int, ids: tuple[int, ...] = (1, 2), shift: float = 0.0, poses: np.ndarray = RIG) -> Found:
+    seen = tuple(NAMES for _ in ids)
+    joints = PEOPLE[: len(ids)] + 0.1 * at + np.array([shift, 0.0, 0.0])
+    return Found(at, np.array(ids, np.int64), joints, seen, dict(zip(NAMES, poses, strict=True)))
+
+
+def judged(found: list[Found], true: list[Truth], *, same_world: bool = True) -> dict[str, Score1]:
+    return by_name(Judged("by hand", list(pair(found, true, NAMES, same_world=same_world)), NAMES, same_world).scores())
+
+
+@pytest.mark.parametrize("joint_set", ["smplx", "smpl", "coco"])
+def test_any_joint_set_is_compared_by_what_both_have(joint_set: str) -> None:
+    scores = judged([said(k, shift=0.2) for k in range(4)], [truth(k, joint_set) for k in range(4)])
+    assert scores["W-MPJPE, nothing aligned"].value == pytest.approx(200.0) and scores["MPJPE"].value == pytest.approx(
+        0.0, abs=1e-6
+    )
+    assert scores["WA-MPJPE"].value == pytest.approx(0.0, abs=1e-6), "a shift of the whole world is no error of motion"
+
+
+def test_swapped_ids_cost_identity_but_no_error() -> None:
+    swapped = replace(said(2), ids=np.array([2, 1]))
+    scores = judged([said(0), said(1), swapped, said(3)], [truth(k) for k in range(4)])
+    assert scores["identity switches"].value == 4.0 and scores["IDF1"].value == pytest.approx(0.75)
+    assert scores["MPJPE"].value == pytest.approx(0.0, abs=1e-6) and scores["people f1"].value == 1.0
+
+
+def test_whoever_need_not_be_found_counts_neither_way() -> None:
+    for more in ({"counted": np.array([True, False])}, {"seen_by": (NAMES, ())}):
+        for ids in ((1, 2), (1,)):
+            scores = judged([said(0, ids)], [truth(0, **more)])
+            assert scores["people precision"].value == scores["people recall"].value == scores["IDF1"].value == 1.0
+            assert scores["MPJPE"].count == 1
+
+
+def test_labels_that_are_missing_are_left_out() -> None:
+    joints = truth(0).joints.copy()
+    joints[0, 5] = np.nan
+    scores = judged([said(0, shift=0.2)], [replace(truth(0), joints=joints)])
+    assert scores["W-MPJPE, nothing aligned"].value == pytest.approx(200.0) and scores["people f1"].value == 1.0
+
+
+def test_somebody_missing_and_strangers_are_counted() -> None:
+    scores = judged([said(0, (1,)), said(1, shift=5.0)], [truth(0), truth(1)])
+    assert scores["people precision"].value == pytest.approx(1 / 3) and scores["people recall"].value == pytest.approx(1 / 4)
+    nobody = judged([said(0, ())], [truth(0)])
+    assert nobody["MPJPE"].value is None and nobody["MPJPE"].reason and nobody["people recall"].value == 0.0
+
+
+def test_what_cannot_be_compared_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no result of by hand has the stamp of a truth"):
+        judged([said(3)], [truth(0)])
+    with pytest.raises(InputError, match="in a world of their own"):
+        judged([said(0, poses=np.full((3, 4, 4), np.nan))], [truth(0)], same_world=False)
+    with pytest.raises(InputError, match=r"results on none, expected one topic .../bodies"):
+        read_results(TAKE)
+    (tmp_path / "result").mkdir()
+    (tmp_path / "result" / "thesis.txt").write_text("dear")
+    with pytest.raises(FileError, match="no recording of an earlier run"):
+        room(tmp_path)

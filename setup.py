@@ -16,6 +16,7 @@ EXTRAS = {
     "body": ["smplx>=0.1.28", "torch>=2.4"],
     "hub": ["huggingface_hub>=0.25"],  # for `weights fetch` alone
     "bags": ["rosbags>=0.10"],
+    "convert": ["tomli>=1.1; python_version < '3.11'"],  # of TOML calibrations, before Python brought its own reader
     "draw": ["matplotlib>=3.7"],
     "synth": ["numba>=0.57", "opencv-python-headless>=4.5"],  # of the synthetic world, for training and recordings
     "bedlam": ["OpenEXR>=3.3"],  # of BEDLAM's depth maps, which OpenCV's wheels cannot read

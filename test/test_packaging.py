@@ -30,7 +30,7 @@ KEY_OF = {
 KEY_OF |= {"matplotlib": "python3-matplotlib", "PIL": "python3-pil"}
 """Where the name in rosdep differs from the name in an import."""
 BY_PIP_ONLY = {"torch", "safetensors", "smplx", "jaxtyping", "rosbags", "typing_extensions", "anny", "huggingface_hub", "numba"}
-BY_PIP_ONLY |= {"tensorboard", "OpenEXR"}
+BY_PIP_ONLY |= {"tensorboard", "OpenEXR", "tomli"}
 """Libraries without a rosdep key that fits; a comment in package.xml names them, the README the pip line."""
 
 

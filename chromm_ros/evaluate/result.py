@@ -11,9 +11,10 @@ from jaxtyping import Float
 
 from chromm_ros.errors import InputError
 from chromm_ros.evaluate.bags import BagSequence
-from chromm_ros.evaluate.found import read_results
+from chromm_ros.evaluate.found import Results, read_results
 from chromm_ros.evaluate.judged import Judged, pair
 from chromm_ros.evaluate.outcome import Outcome
+from chromm_ros.evaluate.shown import views
 
 NODE_LATENCY = "Latency is the node's: from the arrival of the newest images to the last topic of the result."
 
@@ -44,6 +45,7 @@ def judge(path: Path, sequence: BagSequence, latency_ms: Float[np.ndarray, "N"],
     if not sequence.truth_frame:
         return Outcome(notes=(f"{sequence.name} has no truth: nothing is scored.", latency), **known)
     same_world = results.frame == sequence.truth_frame
+    check_names(results, sequence)
     moments = list(pair(results.moments, sequence.truth(), sequence.cameras, same_world=same_world))
     judged = Judged(sequence.name, moments, sequence.cameras, same_world)
     return Outcome(
@@ -54,8 +56,25 @@ def judge(path: Path, sequence: BagSequence, latency_ms: Float[np.ndarray, "N"],
         per_joint_mm=judged.per_joint_mm(),
         tracks=judged.tracks(),
         cameras=judged.camera_tracks(),
+        views=views(sequence, judged),
         **known,
     )
+
+
+def check_names(results: Results, sequence: BagSequence) -> None:
+    """Cameras are told apart by name.
+
+    Raises:
+        InputError: if results and recording have none in common.
+    """
+    said = {
+        name for moment in results.moments for name in (*moment.world_from_cam, *(n for names in moment.seen_by for n in names))
+    }
+    if said and not said & set(sequence.cameras):
+        raise InputError(
+            f"the results are of the cameras {', '.join(sorted(said))} and {sequence.path} has {', '.join(sequence.cameras)}, "
+            "expected the same names: is it the recording that was played?"
+        )
 
 
 def recorded_about(path: Path) -> dict[str, Any]:

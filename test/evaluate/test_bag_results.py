@@ -17,11 +17,11 @@ from chromm_ros.data.truth import Truth
 from chromm_ros.errors import FileError, InputError
 from chromm_ros.evaluate.bag import room, run_chain
 from chromm_ros.evaluate.bags import BagSequence
-from chromm_ros.evaluate.found import Found, read_results
+from chromm_ros.evaluate.found import Found, Results, read_results
 from chromm_ros.evaluate.judged import Judged, pair
 from chromm_ros.evaluate.outcome import Score1
 from chromm_ros.evaluate.recording import read_bodies
-from chromm_ros.evaluate.result import judge
+from chromm_ros.evaluate.result import check_names, judge, recorded_about
 from chromm_ros.geometry import se3
 from chromm_ros.geometry.rotation import matrix_from_rotvec
 from chromm_ros.records import BodyParams, CameraEstimate, Person, Reconstruction, Window
@@ -115,7 +115,20 @@ def test_the_truth_in_the_chains_place_is_right_in_every_score(right: tuple[Path
     assert [track.person for track in outcome.tracks] == sorted({int(b.track_id) for m in truths().values() for b in m.bodies})
     np.testing.assert_allclose(outcome.cameras[2].found, outcome.cameras[2].truth, atol=1e-9)
     assert outcome.per_joint_mm["MPJPE"].shape == (22,) and np.nanmax(outcome.per_joint_mm["MPJPE"]) < 1e-2
+    assert [view.camera for view in outcome.views] == ["cam1", "cam2", "cam3", "cam4"]
+    for view in outcome.views:
+        assert len(view.people) == len(view.truth) > 1 and view.image.shape == (240, 320, 3)
+        np.testing.assert_allclose(view.found[:, :22], view.truth[:, :22], atol=1e-2)
+        assert (np.abs(view.truth[:, 0] - [160.0, 120.0]) < [160.0, 140.0]).all(), "pelvises are about in the image"
     assert outcome.latency_ms.tolist() == [3.0] and "over chunks of 100" in outcome.notes[0]
+
+
+def test_recorded_results_say_how_they_were_made(right: tuple[Path, BagSequence, Oracle]) -> None:
+    about = recorded_about(right[0])
+    assert (about["weights"], about["device"], about["precision"]) == ("w", "d", "not told")
+    again = judge(right[0], right[1], np.zeros(0), "latency", about)
+    assert_right(by_name(again.scores))
+    assert len(again.latency_ms) == 0 and again.runtime[0].value is None, "no clock was asked"
 
 
 def test_the_same_recording_and_settings_give_the_same_bytes(right: tuple[Path, BagSequence, Oracle], tmp_path: Path) -> None:
@@ -227,6 +240,10 @@ def test_what_cannot_be_compared_is_one_sentence(tmp_path: Path) -> None:
         judged([said(0, poses=np.full((3, 4, 4), np.nan))], [truth(0)], same_world=False)
     with pytest.raises(InputError, match=r"results on none, expected one topic .../bodies"):
         read_results(TAKE)
+    poses = {"cam9": np.eye(4)}
+    others = Results((replace(said(0), seen_by=(("cam9",), ("cam9",)), world_from_cam=poses),), "world", "", "", np.zeros(0))
+    with pytest.raises(InputError, match=r"results are of the cameras cam9 and .* has cam1, cam2, cam3, cam4"):
+        check_names(others, BagSequence(TAKE))
     (tmp_path / "result").mkdir()
     (tmp_path / "result" / "thesis.txt").write_text("dear")
     with pytest.raises(FileError, match="no recording of an earlier run"):

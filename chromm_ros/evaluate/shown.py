@@ -1,0 +1,70 @@
+"""A few images of a recording with everybody's joints in them, for reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Float64
+
+from chromm_ros.data.truth import JOINT_SETS
+from chromm_ros.evaluate.bags import BagSequence
+from chromm_ros.evaluate.judged import COMMON, Judged, Moment
+from chromm_ros.evaluate.outcome import View
+from chromm_ros.geometry import camera, se3
+from chromm_ros.records import Frame
+
+MOST = 4
+"""Images."""
+AMONG = 100
+"""First moments, one of which is shown: images in front of it are decoded once more."""
+
+
+def views(sequence: BagSequence, judged: Judged) -> tuple[View, ...]:
+    """The images of one moment, by the true poses of the cameras and the intrinsics of the rectified images; those that have both.
+
+    Of the first moments it is the one with the most people found, the first among equals.
+    """
+    moment = max(judged.moments[:AMONG], key=lambda entry: int((entry.owner >= 0).sum()))
+    made = []
+    for frame, _ in sequence.frames():
+        if frame.stamp_ns > moment.truth.stamp_ns + 10**9:
+            break
+        pose = moment.truth.world_from_cam[sequence.cameras.index(frame.camera)]
+        if frame.stamp_ns == moment.truth.stamp_ns and frame.intrinsics is not None and np.isfinite(pose).all():
+            made.append(_view(judged, moment, frame, pose))
+    return tuple(made[:MOST])
+
+
+def _view(judged: Judged, moment: Moment, frame: Frame, world_from_cam: Float64[np.ndarray, "4 4"]) -> View:
+    seen = [k for k, names in enumerate(moment.found.seen_by) if frame.camera in names]
+    there = _there(moment, frame.camera)
+    owners = [int(moment.truth.ids[moment.owner[k]]) if moment.owner[k] >= 0 else -1 for k in seen]
+    return View(
+        judged.name,
+        frame.camera,
+        frame.stamp_ns,
+        frame.image,
+        np.array(owners, np.int64),
+        _pixels(_in_full(moment.placed[seen], judged.joint_set), frame, world_from_cam),
+        _pixels(moment.truth.joints[there], frame, world_from_cam),
+    )
+
+
+def _there(moment: Moment, name: str) -> Sequence[int]:
+    seen_by = moment.truth.seen_by
+    return [k for k in range(len(moment.truth.ids)) if seen_by is None or name in seen_by[k]]
+
+
+def _in_full(joints: Float64[np.ndarray, "P j 3"], joint_set: str) -> Float64[np.ndarray, "P J 3"]:
+    """At their places in the truth's set; NaN for those that only the truth has."""
+    full = np.full((len(joints), JOINT_SETS[joint_set], 3), np.nan)
+    full[:, list(COMMON[joint_set][1])] = joints
+    return full
+
+
+def _pixels(
+    joints: Float64[np.ndarray, "P J 3"], frame: Frame, world_from_cam: Float[np.ndarray, "4 4"]
+) -> Float64[np.ndarray, "P J 2"]:
+    assert frame.intrinsics is not None
+    return camera.project(se3.apply(se3.inverse(world_from_cam), joints), frame.intrinsics.astype(np.float64))

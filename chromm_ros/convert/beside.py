@@ -14,7 +14,7 @@ def written_beside(path: Path) -> Iterator[Path]:
     """Where to write what shall be `path`; whatever goes wrong, Ctrl-C too, nothing of it stays.
 
     Raises:
-        FileError: if the path exists, or its folder cannot be written to.
+        FileError: if the path exists, its folder cannot be written to, or the disk is full.
     """
     if path.exists():
         raise FileError(f"'{path}' exists already: remove it, or name another by --out")
@@ -26,5 +26,7 @@ def written_beside(path: Path) -> Iterator[Path]:
     try:
         yield folder / path.name
         (folder / path.name).rename(path)
+    except OSError as error:
+        raise FileError(f"'{path}' was not written: {error}") from error
     finally:
         shutil.rmtree(folder)

@@ -30,6 +30,8 @@ MOVED = 0.05
 """Of the extent of all cameras: an image that lies further from its camera's other images says that the camera moved."""
 TURNED_DEG = 3.0
 """The same of directions."""
+_LARGEST = 1e12
+"""No number of a pose is larger."""
 _ENDS = (".txt", ".bin")
 
 
@@ -55,6 +57,8 @@ def read(folder: Path) -> Calibration:
     registered = list(read_poses(folder / "images.txt") if text else _binary_poses(folder / "images.bin"))
     if not registered:
         raise FileError(f"{folder} has no registered image, so no camera has a pose")
+    if not all((np.abs(image.cam_from_world) < _LARGEST).all() for image in registered):
+        raise FileError(f"{folder} has a pose that is not finite: is a file of it damaged?")
     groups: dict[str, list[Registered]] = {}
     for image in registered:
         groups.setdefault(_camera_of(image.name), []).append(image)
@@ -83,7 +87,7 @@ def _camera(name: str, images: list[Registered], lenses: dict[int, Lens], extent
     if len(images) > 1 and (distances.max() > MOVED * extent or angles.max() > TURNED_DEG):
         raise InputError(
             f"{where} has {len(images)} images that lie up to {distances.max():.3g} units and {angles.max():.1f} degrees apart, "
-            "expected a camera that stands: moving cameras are not read"
+            "expected a camera that stands (its images are those of one folder): moving cameras are not read"
         )
     found = lenses[numbers.pop()]
     intrinsics, model, distortion = _lens(found, where)
@@ -127,8 +131,7 @@ def _binary_poses(path: Path) -> Iterator[Registered]:
         name = data.text()
         (points,) = data.take("<Q")
         data.skip(24 * points)
-        norm = np.linalg.norm([x, y, z, w])
-        if not 0.5 < norm < 2.0:
+        if not 0.5 < max(map(abs, (x, y, z, w))) < 2.0:
             raise FileError(f"{path} has a rotation that is no unit quaternion: is it cut?")
         turn = Rotation.from_quat([x, y, z, w]).as_matrix()
         yield Registered(name, camera, se3.compose(turn, np.array(translation)))

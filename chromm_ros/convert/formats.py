@@ -18,6 +18,13 @@ def read(path: Path) -> Calibration:
     """
     if not path.exists():
         raise FileError(f"there is no calibration at {path}: expected {FORMATS}")
+    try:
+        return _read(path)
+    except OSError as error:
+        raise FileError(f"the calibration {path} cannot be read: {error}") from error
+
+
+def _read(path: Path) -> Calibration:
     folder = colmap.folder_of(path)
     if folder is not None:
         return colmap.read(folder)

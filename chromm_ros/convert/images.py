@@ -19,7 +19,8 @@ WORLD = "world"
 """Frame of poses and truths, as docs/recordings.md has it."""
 BEGIN_NS = 1_700_000_000_000_000_000
 """Stamp of a recording's time 0: some day, as no clock begins at 0."""
-_AS_THEY_ARE = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
+_AS_THEY_ARE = {b"\xff\xd8\xff": "jpeg", b"\x89PN": "png"}
+"""What files may be written as they are, by the bytes that they begin with."""
 
 
 def topic_name(camera: str) -> str:
@@ -81,17 +82,18 @@ class ImageWriter:
         Raises:
             FileError: if it is no image.
         """
-        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        data = path.read_bytes()
+        table = np.frombuffer(data, np.uint8)
+        image = cv2.imdecode(table, cv2.IMREAD_UNCHANGED) if data else None
         if image is None:
             raise FileError(f"{path} cannot be read as an image: is it cut?")
         size = (image.shape[1], image.shape[0])
-        kind = _AS_THEY_ARE.get(path.suffix.lower())
+        kind = _AS_THEY_ARE.get(data[:3])
         if kind is not None and image.dtype == np.uint8 and self._size(size) == size:
             self._info(stamp_ns, size, optics)
-            self._put(stamp_ns, path.read_bytes(), kind)
+            self._put(stamp_ns, data, kind)
         else:
-            plain = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-            self.write(stamp_ns, np.asarray(plain), optics)
+            self.write(stamp_ns, np.asarray(cv2.imdecode(table, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)), optics)
 
     def _info(self, stamp_ns: int, old: tuple[int, int], optics: Optics | None) -> tuple[int, int]:
         """Write the CameraInfo of an image, if there is one; the size of the image in the recording."""

@@ -4,6 +4,7 @@ What the recordings hold, and which calibrations are read, is told in docs/recor
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ def _videos(arguments: argparse.Namespace) -> None:
     from chromm_ros.convert.beside import written_beside
     from chromm_ros.convert.calibration import in_metres, z_up
 
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # silent: what is wrong with a video is said in one sentence
     read = formats.read(arguments.calibration)
     calibration = z_up(in_metres(read, arguments.scale), np.array(_numbers(arguments.up)))
     found = matching.match(list(calibration.cameras), arguments.video, some=arguments.some)

@@ -92,11 +92,11 @@ def _pose(table: Mapping[str, Any], where: str) -> Float[np.ndarray, "4 4"] | No
 
 def _size(table: Mapping[str, Any], where: str) -> tuple[int, int] | None:
     if "image_width" in table and "image_height" in table:
-        return int(table["image_width"]), int(table["image_height"])
+        table = {"size": [table["image_width"], table["image_height"]]}
     if _first(table, _SIZE) is None:
         return None
     size = _array(table, _SIZE, where).reshape(-1)
-    if len(size) != 2 or not (size > 0).all():
+    if len(size) != 2 or not ((size >= 1.0) & (size < 1e6)).all():
         raise FileError(f"{where} has the size {size.tolist()}, expected width and height")
     return round(size[0]), round(size[1])
 
@@ -148,8 +148,8 @@ def _file_storage(path: Path, text: str) -> Any:
     try:
         storage = cv2.FileStorage(text, flags)
         return _plain(storage.root())
-    except (cv2.error, SystemError) as error:  # older bindings raise SystemError around cv2.error
-        reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+    except (cv2.error, SystemError) as error:  # some bindings raise SystemError because of cv2.error
+        reason = " ".join(str(getattr(error.__cause__ or error, "err", error)).split())
         raise FileError(f"{path} cannot be read as OpenCV's FileStorage ({reason}): is it cut?") from None
 
 

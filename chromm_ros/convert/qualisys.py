@@ -22,6 +22,8 @@ from chromm_ros.errors import FileError, InputError
 SUBPIXELS = 64.0
 MILLIMETRES = 0.001
 """Metres."""
+_LARGEST = 1e12
+"""No number of a calibration is larger."""
 _OPENCV_FROM_QUALISYS = np.diag([1.0, -1.0, -1.0])
 _LENS = ("radialDistortion1", "radialDistortion2", "tangentalDistortion1", "tangentalDistortion2", "radialDistortion3")
 
@@ -85,11 +87,14 @@ class _Numbers:
 
     def __getitem__(self, name: str) -> float:
         try:
-            return float(self._all[name])
+            value = float(self._all[name])
         except KeyError:
             raise FileError(f"{self._where} has no {name}: export the calibration again") from None
         except ValueError:
-            raise FileError(f"{self._where} has {name} '{self._all[name]}', expected a number") from None
+            value = float("nan")
+        if not abs(value) < _LARGEST:
+            raise FileError(f"{self._where} has {name} '{self._all[name]}', expected a number")
+        return value
 
     def get(self, name: str, default: float) -> float:
         return self[name] if name in self._all else default

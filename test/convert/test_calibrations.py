@@ -40,9 +40,11 @@ def test_planted_cameras_come_back(write: Callable[[Path], Path], tmp_path: Path
     check(in_metres(formats.read(write(tmp_path)), None), rig.K, rig.FIVE)
 
 
-def test_a_toml_with_four_coefficients_and_one_of_fisheyes(tmp_path: Path) -> None:
+def test_tomls_with_four_and_eight_coefficients_and_one_of_fisheyes(tmp_path: Path) -> None:
     four = in_metres(formats.read(rig.write_toml(tmp_path / "a.toml")), None)
     check(four, rig.K, np.array([*rig.FIVE[:4], 0.0]))
+    eight = np.array([*rig.FIVE, 0.1, 0.02, 0.003])
+    check(in_metres(formats.read(rig.write_toml(tmp_path / "c.toml", eight)), None), rig.K, eight, "rational_polynomial")
     fisheye = rig.write_toml(tmp_path / "b.toml", rig.FOUR_FISHEYE, fisheye=True)
     check(in_metres(formats.read(fisheye), None), rig.K, rig.FOUR_FISHEYE, "equidistant")
 

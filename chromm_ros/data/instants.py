@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 from chromm_ros.data.bag import BagMessage
 
+DEPTH_AHEAD_NS = 100_000_000
+"""How far depth images leave before their turn in step: as long as an image waits in a stream, by default."""
+
 
 def header_stamp_ns(raw: bytes) -> int:
     """The stamp of a serialised message that begins with a Header: after 4 bytes of encapsulation, of which one tells the order."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from chromm_ros.config import ChrommConfig
-from chromm_ros.evaluate.bag import Complaints, add_bag_arguments, finish, settings, told
+from chromm_ros.evaluate.bag import Complaints, add_bag_arguments, depth_topics, finish, settings, told
 from chromm_ros.evaluate.bags import BagSequence
 from chromm_ros.evaluate.outcome import Outcome
 from chromm_ros.evaluate.result import NODE_LATENCY, judge, recorded_about
@@ -34,8 +34,9 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         ChrommError: if anything that was named cannot be used, or the node or the replay ends with an error.
     """
-    sequence = BagSequence(arguments.bag, truth=arguments.truth, say=Complaints())
-    finish(live(sequence, settings(arguments), arguments.out), arguments.out)
+    depths, config = depth_topics(arguments.depth), settings(arguments)
+    sequence = BagSequence(arguments.bag, truth=arguments.truth, depths=depths, sync=config.sync, say=Complaints())
+    finish(live(sequence, config, arguments.out), arguments.out)
     return 0
 
 
@@ -52,7 +53,8 @@ def live(sequence: BagSequence, config: ChrommConfig, out: Path) -> Outcome:
     """
     from chromm_ros.demo.run import Demo, play  # loads ROS
 
-    demo = Demo(sequence.path, sequence.topics, out, sequence.rig_frame, step=True, parameters=list(_parameters(config)))
+    parameters = [*_parameters(config), *(f"{camera}.depth_topic:={topic}" for camera, topic in sequence.depths.items())]
+    demo = Demo(sequence.path, sequence.topics, out, sequence.rig_frame, step=True, parameters=parameters)
     play(demo, _say)
     about = recorded_about(demo.results)
     about["config"] = {**to_mapping(config), "recording": told(sequence)}

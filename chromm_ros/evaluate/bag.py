@@ -9,7 +9,7 @@ import argparse
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import numpy as np
 from chromm_ros.config import ChrommConfig, load_config
 from chromm_ros.data.progress import Progress
 from chromm_ros.data.result_writer import ResultWriter
-from chromm_ros.errors import FileError
+from chromm_ros.errors import ConfigError, FileError
 from chromm_ros.evaluate.bags import BagSequence
 from chromm_ros.evaluate.outcome import Outcome
 from chromm_ros.evaluate.replayed import windows
@@ -104,7 +104,12 @@ LATENCY = "Latency is the chain's own: from a window that is whole to its result
 
 def told(sequence: BagSequence) -> dict[str, Any]:
     """What of a recording was used."""
-    return {"name": sequence.name, "cameras": list(sequence.cameras), "rig_frame": sequence.rig_frame}
+    return {
+        "name": sequence.name,
+        "cameras": list(sequence.cameras),
+        "rig_frame": sequence.rig_frame,
+        "depths": dict(sequence.depths),
+    }
 
 
 def room(out: Path) -> Path:
@@ -158,7 +163,21 @@ def add_bag_arguments(parser: argparse.ArgumentParser) -> None:
     add("--truth", type=Path, metavar="BAG", help="another recording with the truth (default: the same)")
     add("--config", type=Path, metavar="FILE", help="YAML of settings, groups as in the table of parameters")
     add("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="single settings, for example window.length=8")
+    add("--depth", nargs="+", default=[], metavar="CAMERA=TOPIC", help="topics of depth images that are registered to a camera's")
     add("--out", type=Path, default=Path("out/eval"), metavar="FOLDER", help="of results and report (default: out/eval)")
+
+
+def depth_topics(given: Sequence[str]) -> dict[str, str]:
+    """What `--depth` says.
+
+    Raises:
+        ConfigError: if a text is not CAMERA=TOPIC.
+    """
+    parts = [text.partition("=") for text in given]
+    for text, (camera, _, topic) in zip(given, parts, strict=True):
+        if not camera or not topic:
+            raise ConfigError(f"--depth {text}: expected CAMERA=TOPIC, for example left=/left/depth/image_raw")
+    return {camera: topic for camera, _, topic in parts}
 
 
 def settings(arguments: argparse.Namespace) -> ChrommConfig:
@@ -185,6 +204,8 @@ def run(arguments: argparse.Namespace) -> int:
         cameras=arguments.cameras,
         intrinsics=intrinsics,
         poses=poses,
+        depths=depth_topics(arguments.depth),
+        sync=config.sync,
         say=Complaints(),
     )
     finish(evaluate(sequence, config, arguments.out, say=_say), arguments.out)

@@ -13,9 +13,12 @@ from chromm_ros.inputs.rectify import Rectifier
 from chromm_ros.records import Frame
 from chromm_ros.stream.lane import Entry
 from chromm_ros.stream.pairing import DepthImage, DepthPairing
+from chromm_ros.stream.sync import SyncConfig
 
 WAIT_SHARE = 0.5
 """Share of `sync.max_wait_s` that an image may wait for its depth; the rest is left to the other cameras."""
+DEPTH_TOLERANCE_S = 0.015
+"""Farthest that the stamp of a depth image may lie from that of its image, by default."""
 _WORTH_SAYING = 30
 """Images in a row without depth after which something is wrong: a depth camera of 1 Hz beside images of 30 Hz is not."""
 
@@ -141,3 +144,16 @@ class DepthInput:
         self.refused += 1
         self.say("depth", f"{self.name}: {sentence}")
         return []
+
+
+def make_pairing(sync: SyncConfig, tolerance_ns: int) -> DepthPairing:
+    """What pairs the images of one camera with its depth images, with the times of waiting that `sync` leaves for it."""
+    pairing = DepthPairing(tolerance_ns=tolerance_ns, max_wait_ns=0, jump_limit_ns=0, keep=sync.depth)
+    take_times(pairing, sync)
+    return pairing
+
+
+def take_times(pairing: DepthPairing, sync: SyncConfig) -> None:
+    """Go on with the times of these settings."""
+    pairing.max_wait_ns = round(WAIT_SHARE * sync.max_wait_s * 1e9)
+    pairing.jump_limit_ns = round(sync.jump_limit_s * 1e9)

@@ -13,7 +13,7 @@ from rclpy.node import Node
 
 from chromm_ros.data.messages import stamp_ns
 from chromm_ros.inputs.camera import CameraInput
-from chromm_ros.inputs.depth import WAIT_SHARE, DepthInput, DepthReport
+from chromm_ros.inputs.depth import DepthInput, DepthReport, make_pairing, take_times
 from chromm_ros.records import Frame, FrameSet, Window
 from chromm_ros.ros.cv_bridge_images import through_cv_bridge
 from chromm_ros.ros.options import NodeSettings
@@ -22,8 +22,7 @@ from chromm_ros.ros.subscriptions import CameraTopics, Say
 from chromm_ros.ros.watch import Watch
 from chromm_ros.stream.counters import CameraCounters
 from chromm_ros.stream.lane import Entry
-from chromm_ros.stream.pairing import DepthPairing
-from chromm_ros.stream.sync import FrameSync, SyncConfig
+from chromm_ros.stream.sync import FrameSync
 from chromm_ros.stream.window import SlidingWindow
 
 
@@ -118,7 +117,7 @@ class Intake:
                 unknown=through_cv_bridge,
             )
             if camera.depth_topic:
-                pairing = _pairing(settings.chromm.sync, round(camera.depth_tolerance_s * 1e9))
+                pairing = make_pairing(settings.chromm.sync, round(camera.depth_tolerance_s * 1e9))
                 rectifier = partial(getattr, self._inputs[name], "rectifier")
                 self._depths[name] = DepthInput(name, of_camera, pairing, rectifier, offset_ns)
         self._epoch = sync.epoch
@@ -139,7 +138,7 @@ class Intake:
     def reconfigure(self, settings: NodeSettings) -> None:
         """Take changed times of waiting; the synchroniser and the window are told by whoever owns them."""
         for depths in self._depths.values():
-            _take_times(depths.pairing, settings.chromm.sync)
+            take_times(depths.pairing, settings.chromm.sync)
 
     def reset(self) -> None:
         """Start a new epoch; nothing that waits anywhere gets into it."""
@@ -279,14 +278,3 @@ class Intake:
 def _say_of(say: Say, camera: str, kind: str, sentence: str) -> None:
     """What one camera has to say must not hold back what another one has."""
     say(f"{kind} of {camera}", sentence)
-
-
-def _pairing(sync: SyncConfig, tolerance_ns: int) -> DepthPairing:
-    pairing = DepthPairing(tolerance_ns=tolerance_ns, max_wait_ns=0, jump_limit_ns=0, keep=sync.depth)
-    _take_times(pairing, sync)
-    return pairing
-
-
-def _take_times(pairing: DepthPairing, sync: SyncConfig) -> None:
-    pairing.max_wait_ns = round(WAIT_SHARE * sync.max_wait_s * 1e9)
-    pairing.jump_limit_ns = round(sync.jump_limit_s * 1e9)

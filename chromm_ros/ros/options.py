@@ -18,6 +18,7 @@ from rclpy.validate_full_topic_name import validate_full_topic_name
 
 from chromm_ros.config import ChrommConfig
 from chromm_ros.errors import ConfigError
+from chromm_ros.inputs.depth import DEPTH_TOLERANCE_S
 from chromm_ros.ros.outputs import OutputConfig
 from chromm_ros.ros.tf import TfConfig
 from chromm_ros.settings import Item, Settings, describe, setting
@@ -80,7 +81,10 @@ class CameraConfig(Settings):
         "empty: none",
     )
     depth_tolerance_s: float = setting(
-        0.015, "farthest that the stamp of a depth image may lie from that of its image [s]", at_least=0.0, at_most=1.0
+        DEPTH_TOLERANCE_S,
+        "farthest that the stamp of a depth image may lie from that of its image [s]",
+        at_least=0.0,
+        at_most=1.0,
     )
     transport: str = setting(
         "auto", "raw, compressed, or auto: what is published, raw where both are", choices=("auto", "raw", "compressed")

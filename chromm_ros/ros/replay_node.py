@@ -21,7 +21,7 @@ from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Header
 
 from chromm_ros.data.bag import IMAGE_TYPES, BagMessage, BagReader
-from chromm_ros.data.instants import ahead, header_stamp_ns, instants
+from chromm_ros.data.instants import DEPTH_AHEAD_NS, ahead, header_stamp_ns, instants
 from chromm_ros.data.messages import stamp_ns
 from chromm_ros.data.progress import Progress
 from chromm_ros.errors import ConfigError, InputError
@@ -41,8 +41,6 @@ _MUTUAL_S = 0.5
 """After the subscribers are seen, until the first message: they see us some time after we see them, and miss what is sent before."""
 _SETTLED_S = 2.0
 """A node subscribes to all its cameras at once; discovery takes less than this from the first to the last."""
-_DEPTH_AHEAD_NS = 100_000_000
-"""How far depth images leave before their turn in step: as long as an image waits in a stream, by default."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +192,7 @@ class Replayer:
     def _play_in_step(self) -> None:
         depths = self._depth_topics()
         images = set(self._image_topics()) - depths
-        messages = ahead(self._bag.messages(list(self._publishers)), depths, _DEPTH_AHEAD_NS)
+        messages = ahead(self._bag.messages(list(self._publishers)), depths, DEPTH_AHEAD_NS)
         for instant in instants(messages, images, round(self._config.step_spread_s * 1e9)):
             if self._asked_to_end():
                 return

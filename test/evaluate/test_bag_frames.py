@@ -144,6 +144,33 @@ def test_a_transform_that_comes_too_late_is_not_waited_for(tmp_path: Path) -> No
     assert [frame.stamp_ns for frame, _ in told] == [arrival for _, arrival in told] == sorted(arrival for _, arrival in told)
 
 
+def metres(bag: BagWriter, recorded_ns: int, at_ns: int, millimetres: int) -> None:
+    name = "sensor_msgs/msg/Image"
+    data = np.full((SIZE[1], SIZE[0]), millimetres, "<u2").view(np.uint8).reshape(-1)
+    message = bag._make(name, bag._header(at_ns, "left_eye"), SIZE[1], SIZE[0], "16UC1", 0, 2 * SIZE[0], data)
+    bag._write("/left/depth", name, recorded_ns, message)
+
+
+def test_depth_goes_to_the_image_of_its_stamp_though_it_is_recorded_after_it(tmp_path: Path) -> None:
+    what, late = Recorded(cameras=("left",), moments=6), 80_000_000
+    with BagWriter(tmp_path / "bag") as bag:
+        for k in range(what.moments):
+            at = BEGIN + k * STEP
+            show(bag, what, at, k, 0, "left")
+            if k != 3:
+                metres(bag, at + late, at, 1000 + k)
+    sequence = BagSequence(tmp_path / "bag", depths={"left": "/left/depth"})
+    told = frames(sequence)
+    assert [frame.stamp_ns for frame in told] == [BEGIN + k * STEP for k in range(6)]
+    assert [None if frame.depth is None else float(frame.depth[0, 0]) for frame in told] == pytest.approx(
+        [1.0, 1.001, 1.002, None, 1.004, 1.005]
+    )
+    assert all(frame.depth is None for frame in frames(BagSequence(tmp_path / "bag", cameras=["left"])))
+    for depths, reason in (({"right": "/left/depth"}, "there are left"), ({"left": "/top/depth"}, "no images on /top/depth")):
+        with pytest.raises(InputError, match=reason):
+            BagSequence(tmp_path / "bag", depths=depths)
+
+
 def test_what_is_known_can_be_withheld(tmp_path: Path) -> None:
     path = record(tmp_path / "bag", Recorded(moments=2))
     for intrinsics, poses in ((True, False), (False, False)):

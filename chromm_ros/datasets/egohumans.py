@@ -54,6 +54,7 @@ class EgoHumans:
         sequence: str,
         cameras: Sequence[str] = (),
         body_models: Path | None = None,  # noqa: ARG002  # all datasets are opened alike
+        every: int = 1,
     ) -> None:
         """Read calibrations and list files.
 
@@ -62,15 +63,16 @@ class EgoHumans:
             sequence: activity and sequence.
             cameras: for example `cam04`; none: the four of the field's tables.
             body_models: not needed.
+            every: each so many-th frame alone, from the first on; the others' images are not read.
 
         Raises:
-            FileError: if a part of the sequence is missing or damaged, or images are.
+            FileError: if a part of the sequence is missing or damaged, or images of its frames are.
             InputError: if the activity is not one of the seven and no cameras are given.
         """
         self.name = sequence
         self._folder = root / sequence
         self.cameras = tuple(cameras) or _table_cameras(sequence)
-        self._labels = sorted((self._folder / "processed_data" / "smpl").glob("[0-9]*.npy"))
+        self._labels = sorted((self._folder / "processed_data" / "smpl").glob("[0-9]*.npy"))[::every]
         if not self._labels:
             raise FileError(f"{self._folder / 'processed_data' / 'smpl'} holds no bodies: expected 00001.npy and so on")
         for camera in self.cameras:

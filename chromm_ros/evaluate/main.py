@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 VERBS = {
     "ablations": "chromm_ros.evaluate.ablations",
     "bag": "chromm_ros.evaluate.bag",
+    **dict.fromkeys(("emdb2", "rich", "egohumans", "egoexo4d"), "chromm_ros.evaluate.protocols.main"),
     "compare": "chromm_ros.evaluate.compare",
     "live": "chromm_ros.demo.live",
     "result": "chromm_ros.evaluate.result",
@@ -48,7 +49,7 @@ def main(argv: list[str]) -> int:
 def _parser(called: list[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m chromm_ros eval", description="How good the chain is, and what it costs.")
     what = parser.add_subparsers(dest="what", required=True)
-    for module in [VERBS[name] for name in called if name in VERBS] or VERBS.values():
+    for module in [VERBS[name] for name in called if name in VERBS] or dict.fromkeys(VERBS.values()):
         importlib.import_module(module).add_parser(what)
     takes = what.add_parser("takes", help="held-out takes of the synthetic world, whose truth is known")
     add = takes.add_argument

@@ -1,0 +1,168 @@
+"""Segments and single moments as outcomes: scores, errors over time, ways, and sentences on how they came about.
+
+A score is the mean over all people and frames of all sequences that have a value, so longer sequences count more, as in the field's code.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from chromm_ros.evaluate import bodies
+from chromm_ros.evaluate.identity import DetectionCounts
+from chromm_ros.evaluate.outcome import CameraTrack, Score1, Series, Track, summary
+from chromm_ros.evaluate.protocols.joints import Joints
+from chromm_ros.evaluate.protocols.segments import Cut, Segment
+from chromm_ros.evaluate.protocols.steps import Step
+from chromm_ros.geometry.sim3 import Similarity
+
+NOBODY = "nobody was found"
+REASONS = {
+    "W-MPJPE-dagger by centres": "two cameras, or cameras on one line, leave a turn free",
+    "W-MPJPE-dagger by rotations": NOBODY,
+    "GA-MPJPE": "one person alone: it would be PA-MPJPE",
+}
+THIN = 10
+"""Every how many-th pose of a camera is kept for the view from above."""
+
+
+def of_segments(parts: Sequence[Segment], cut: Cut) -> dict[str, Any]:
+    """`scores`, `notes` and what else of an `Outcome` segments tell.
+
+    Args:
+        parts: of all sequences, at least one; in order within each.
+        cut: how they were cut.
+    """
+    return {
+        "scores": (*_errors(parts), *_people(parts)),
+        "notes": (*_segment_notes(parts, cut), *_joint_notes(parts)),
+        "series": tuple(_series(parts)),
+        "joint_set": parts[0].joint_set,
+        "per_joint_mm": {"MPJPE": _per_joint(parts)},
+        "tracks": tuple(_tracks(parts)),
+        "cameras": tuple(_cameras(parts)),
+    }
+
+
+def of_steps(parts: Sequence[Step]) -> dict[str, Any]:
+    """The same of single moments.
+
+    Args:
+        parts: of all sequences, at least one.
+    """
+    angles = [part.camera_errors() for part in parts]
+    cameras = [
+        summary(name, np.concatenate([each[name, unit] for each in angles]), unit, "no camera has a found and a true pose")
+        for name, unit in angles[0]
+    ]
+    return {
+        "scores": (*_errors(parts), *cameras, *_people(parts)),
+        "notes": (*_step_notes(parts), *_joint_notes(parts)),
+        "series": tuple(_series(parts)),
+        "joint_set": parts[0].joint_set,
+        "per_joint_mm": {"MPJPE": _per_joint(parts)},
+    }
+
+
+def _errors(parts: Sequence[Segment] | Sequence[Step]) -> Iterator[Score1]:
+    """By joint set, that of the tables first and without its name."""
+    for place, joints in enumerate(parts[0].sets):
+        each = [part.errors(part.sets[place]) for part in parts]
+        for name, unit in each[0]:
+            values = np.concatenate([errors[name, unit].reshape(-1) for errors in each])
+            yield summary(f"{name}, {joints.name}" if place else name, values, unit, REASONS.get(name, NOBODY))
+
+
+def _people(parts: Sequence[Segment] | Sequence[Step]) -> Iterator[Score1]:
+    total = sum((part.counts for part in parts), DetectionCounts())
+    for name in ("precision", "recall", "f1"):
+        value = getattr(total, name)
+        known = bool(np.isfinite(value))
+        count = total.tp + total.fp + total.fn
+        yield Score1(f"people {name}", value if known else None, "", count, "" if known else NOBODY)
+
+
+def _series(parts: Sequence[Segment] | Sequence[Step]) -> Iterator[Series]:
+    """Of the first joint set, by person of a sequence."""
+    gathered: dict[tuple[str, str, str, int], list[tuple[Int64[np.ndarray, "N"], Float64[np.ndarray, "N"]]]] = defaultdict(list)
+    for part in parts:
+        stamps = part.stamps_ns if isinstance(part, Segment) else np.array([part.stamp_ns], np.int64)
+        for (metric, unit), errors in part.errors(part.sets[0]).items():
+            for person, values in zip(part.ids, errors.reshape(len(stamps), -1).T, strict=True):
+                gathered[metric, unit, part.sequence, int(person)].append((stamps, values))
+    for (metric, unit, sequence, person), pieces in gathered.items():
+        stamps, values = (np.concatenate(each) for each in zip(*pieces, strict=True))
+        yield Series(metric, unit, sequence, person, stamps, values)
+
+
+def _per_joint(parts: Sequence[Segment] | Sequence[Step]) -> Float64[np.ndarray, "J"]:
+    """Of each joint of the first set, bodies turned by the cameras and laid on one another by their hips, mm."""
+    joints = parts[0].sets[0]
+    lengths = np.concatenate([_lengths(part.said, part.true, part.to_truth, joints) for part in parts])
+    known = np.isfinite(lengths)
+    values = np.full(max(joints.truth) + 1, np.nan)
+    values[list(joints.truth)] = np.where(known, lengths, 0.0).sum(axis=0) / np.where(
+        known.any(axis=0), known.sum(axis=0), np.nan
+    )
+    return values
+
+
+def _lengths(said: np.ndarray, true: np.ndarray, to_truth: Similarity, joints: Joints) -> Float64[np.ndarray, "N J"]:
+    turned = said[..., joints.found, :] @ to_truth.rotation.T
+    off = turned - true[..., joints.truth, :]
+    off = off - off[..., joints.hips, :].mean(axis=-2, keepdims=True)
+    return bodies.MM * bodies.lengths(off).reshape(-1, off.shape[-2])
+
+
+def _tracks(parts: Sequence[Segment]) -> Iterator[Track]:
+    """Ways of roots, each segment laid on the truth by its cameras, scale free."""
+    gathered: dict[tuple[str, int], list[tuple[np.ndarray, ...]]] = defaultdict(list)
+    for part in parts:
+        joints = part.sets[0]
+        true = part.true[:, :, joints.truth][:, :, joints.root].mean(axis=2)
+        found = part.to_truth.apply(part.said[:, :, joints.found][:, :, joints.root].mean(axis=2))
+        for column, person in enumerate(part.ids):
+            gathered[part.sequence, person].append((part.stamps_ns, found[:, column], true[:, column]))
+    for (sequence, person), pieces in gathered.items():
+        yield Track(sequence, person, *(np.concatenate(each) for each in zip(*pieces, strict=True)))
+
+
+def _cameras(parts: Sequence[Segment]) -> Iterator[CameraTrack]:
+    gathered: dict[tuple[str, int], list[tuple[np.ndarray, np.ndarray]]] = defaultdict(list)
+    for part in parts:
+        for view in range(part.true_cameras.shape[1]):
+            found = part.to_truth.apply_to_poses(part.found_cameras[::THIN, view])
+            gathered[part.sequence, view].append((found, part.true_cameras[::THIN, view]))
+    names = {part.sequence: part.cameras for part in parts}
+    for (sequence, view), pieces in gathered.items():
+        yield CameraTrack(sequence, names[sequence][view], *(np.concatenate(each) for each in zip(*pieces, strict=True)))
+
+
+def _segment_notes(parts: Sequence[Segment], cut: Cut) -> Iterator[str]:
+    yield (
+        f"{len({part.sequence for part in parts})} sequences in {len(parts)} segments of up to {cut.segment} frames, each in a world of "
+        "its own: RTE is of a segment's way, where others have the whole sequence's."
+    )
+    if cut.chunk < cut.segment:
+        yield f"Segments are joined of chunks of {cut.chunk} frames, each a closed set, by a similarity on the poses of their cameras."
+    yield (
+        "People are matched in the image, nearest first, boxes overlapping by 0.05 (Human3R)."
+        if all(part.true_cameras.shape[1] == 1 for part in parts)
+        else "People are matched in the world after a similarity on camera poses, least sum of distances, no limit."
+    )
+    yield "Who was not found has no error: see recall. Frames in which nobody was found are left out before anything is fitted."
+
+
+def _step_notes(parts: Sequence[Step]) -> Iterator[str]:
+    yield f"{len(parts)} single moments of {len({part.sequence for part in parts})} sequences, each a closed set."
+    yield (
+        "Gauges of W-MPJPE-dagger: by the cameras' centres (HSfM's; the table's), and by their rotations first; both rigid, no scale. "
+        "GA and PA free the scale."
+    )
+    yield "People are matched in the world after a similarity on camera poses, least sum of distances, no limit; see recall for the missed."
+
+
+def _joint_notes(parts: Sequence[Segment] | Sequence[Step]) -> Iterator[str]:
+    yield from (joints.note for joints in parts[0].sets)

@@ -1,0 +1,104 @@
+"""Single moments of several cameras, each a closed set: EgoHumans and EgoExo4D by the protocol of HSfM (arXiv 2412.17806).
+
+W-MPJPE-dagger is given in both gauges (`evaluate.scenes`): by the cameras' centres, as HSfM has it, which means nothing where they stand
+on a line, and by their rotations. People are matched as `matching.in_world` says.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from chromm_ros.data.truth import LabelledSequence
+from chromm_ros.evaluate import bodies, scenes
+from chromm_ros.evaluate.identity import DetectionCounts
+from chromm_ros.evaluate.protocols.closed import Known, Runner, Said, moments
+from chromm_ros.evaluate.protocols.joints import Joints, Ours
+from chromm_ros.evaluate.protocols.matching import counts, in_world
+from chromm_ros.evaluate.protocols.segments import by_cameras
+from chromm_ros.geometry.sim3 import Similarity
+
+DEGREES, PERCENT = (10.0,), (10.0, 15.0)
+"""Limits of RRA and of CCA."""
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One moment in its own world beside the truth; P people who had to be found."""
+
+    sequence: str
+    stamp_ns: int
+    ids: Int64[np.ndarray, "P"]
+    """True people."""
+    said: Float64[np.ndarray, "P J 3"]
+    """Found joints, NaN where not found."""
+    true: Float64[np.ndarray, "P K 3"]
+    """True ones, NaN where not labelled."""
+    found_cameras: Float64[np.ndarray, "V 4 4"]
+    """world_from_cam."""
+    true_cameras: Float64[np.ndarray, "V 4 4"]
+    """The same."""
+    counts: DetectionCounts
+    joint_set: str
+    """Of the truth."""
+    sets: tuple[Joints, ...]
+    """What can be compared, that of the tables first."""
+    to_truth: Similarity
+    """By which people were matched; for pictures, too."""
+
+    def errors(self, joints: Joints) -> dict[tuple[str, str], Float64[np.ndarray, "P"]]:
+        """Of people, in metres by the protocol's habit."""
+        said, true = self.said[:, joints.found], self.true[:, joints.truth]
+        nobody = np.full(len(said), np.nan)
+        by = {gauge: scenes.w_mpjpe_dagger(self.found_cameras, self.true_cameras, said, true, gauge) for gauge in scenes.GAUGES}
+        several = np.isfinite(said).all(axis=(-2, -1)).sum() > 1
+        values = {
+            "W-MPJPE-dagger by centres": nobody if scenes.on_a_line(self.true_cameras) else by["centres"],
+            "W-MPJPE-dagger by rotations": by["rotations"],
+            "GA-MPJPE": scenes.ga_mpjpe(said, true) if several else nobody,
+            "PA-MPJPE": bodies.pa_mpjpe(said, true),
+        }
+        return {(name, "m"): scenes.metres(errors) for name, errors in values.items()}
+
+    def camera_errors(self) -> dict[tuple[str, str], Float64[np.ndarray, "N"]]:
+        """Of cameras and their pairs; shares are one number for each moment."""
+        a, b = self.found_cameras, self.true_cameras
+        angles = scenes.angle_error(a, b)
+        values: dict[tuple[str, str], Float64[np.ndarray, "N"]] = {
+            ("TE", "m"): scenes.translation_error(a, b),
+            ("s-TE", "m"): scenes.translation_error(a, b, with_scale=True),
+            ("AE", "deg"): angles,
+        }
+        values |= {(f"RRA@{limit:g}", ""): np.array([scenes.share_below(angles, limit)]) for limit in DEGREES}
+        for share in PERCENT:
+            values[f"CCA@{share:g}", ""] = np.array([scenes.camera_centre_accuracy(a, b, share)])
+            values[f"s-CCA@{share:g}", ""] = np.array([scenes.camera_centre_accuracy(a, b, share, with_scale=True)])
+        return values
+
+
+def steps(sequence: LabelledSequence, run: Runner, most: int | None = None) -> Iterator[Step]:
+    """Moments of a sequence, each a closed set.
+
+    Args:
+        sequence: with several cameras.
+        run: the chain.
+        most: how many, from the first on; None: all.
+    """
+    for moment in islice(moments(sequence), most):
+        yield _step(sequence.name, run([moment], sequence.cameras)[0], moment.known, run.ours)
+
+
+def _step(name: str, said: Said, known: Known, ours: Ours) -> Step:
+    truth = known.truth
+    sets = ours.sets(truth.joint_set)
+    to_truth = by_cameras(said.cameras[None], truth.world_from_cam[None])
+    owner = in_world(said, known, sets[0], to_truth)
+    found = np.full((len(truth.ids), *said.joints.shape[1:]), np.nan)
+    found[owner[owner >= 0]] = said.joints[owner >= 0]
+    mine = known.wanted
+    return Step(
+        name, truth.stamp_ns, truth.ids[mine], found[mine], truth.joints[mine], said.cameras, truth.world_from_cam,
+        counts(owner, known), truth.joint_set, sets, to_truth,
+    )  # fmt: skip  # one line each for found and told

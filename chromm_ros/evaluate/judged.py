@@ -128,8 +128,11 @@ class Judged:
 
     @property
     def joint_set(self) -> str:
-        """Of the truth."""
-        return self.moments[0].truth.joint_set
+        """Of the truth; a moment when nobody is there does not tell it."""
+        told = {moment.truth.joint_set for moment in self.moments if len(moment.truth.ids)}
+        if len(told) > 1:
+            raise InputError(f"the truth of {self.name} has joints of {' and '.join(sorted(told))}, expected one set throughout")
+        return told.pop() if told else self.moments[0].truth.joint_set
 
     @property
     def hips(self) -> tuple[int, int]:

@@ -204,6 +204,14 @@ def test_any_joint_set_is_compared_by_what_both_have(joint_set: str) -> None:
     assert scores["WA-MPJPE"].value == pytest.approx(0.0, abs=1e-6), "a shift of the whole world is no error of motion"
 
 
+def test_moments_when_nobody_is_there_are_compared_too() -> None:
+    nobody = Truth(0, np.zeros(0, np.int64), np.zeros((0, 55, 3)), "smplx", np.zeros(0, bool), RIG, ())
+    scores = judged([said(0, ()), said(1), said(2)], [nobody, truth(1, "coco"), truth(2, "coco")])
+    assert scores["MPJPE"].value == pytest.approx(0.0, abs=1e-6) and scores["people f1"].value == 1.0
+    with pytest.raises(InputError, match="joints of coco and smpl, expected one set"):
+        judged([said(1), said(2)], [truth(1, "coco"), truth(2, "smpl")])
+
+
 def test_swapped_ids_cost_identity_but_no_error() -> None:
     swapped = replace(said(2), ids=np.array([2, 1]))
     scores = judged([said(0), said(1), swapped, said(3)], [truth(k) for k in range(4)])

@@ -67,10 +67,10 @@ def film(path: Path, view: int, offset_s: float = 0.0, fps: float = FPS) -> Path
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Videos of three cameras; the third begins 0.13 s late. Names do not agree letter by letter."""
+    """Videos of three cameras; the third begins 0.12 s late. Names do not agree letter by letter."""
     folder = tmp_path_factory.mktemp("films")
     for view, name in enumerate(("walk2-Cam1.avi", "walk2-Cam2.avi", "walk2-Cam3.avi")):
-        film(folder / name, view, 0.13 * (view == 2))
+        film(folder / name, view, 0.12 * (view == 2))
     rig.write_toml(folder / "Calib.toml")
     return folder
 
@@ -110,13 +110,13 @@ def check_dot(view: int, time_s: float, image: np.ndarray, scale: float = 1.0) -
 
 
 def test_a_dot_comes_through(films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert convert(films, tmp_path / "bag", "--offset", "cam_03=0.13") == 0
+    assert convert(films, tmp_path / "bag", "--offset", "cam_03=0.12") == 0
     told = capsys.readouterr()
     assert "images of cam_01 9, cam_02 9, cam_03 9; poses in 'world'" in told.out and "3 cameras" in told.err
     found = frames(tmp_path / "bag")
     for view, name in enumerate(rig.NAMES):
         times = [time_s for time_s, *_ in found[name]]
-        np.testing.assert_allclose(times, 0.13 * (view == 2) + np.arange(COUNT) / FPS, atol=1e-9)
+        np.testing.assert_allclose(times, 0.12 * (view == 2) + np.arange(COUNT) / FPS, atol=1e-9)
         for time_s, image, k, distortion in found[name]:
             check_dot(view, time_s, image)
             np.testing.assert_allclose(k, rig.K[view], atol=1e-9)
@@ -127,11 +127,11 @@ def test_a_dot_comes_through(films: Path, tmp_path: Path, capsys: pytest.Capture
 
 def test_a_part_at_another_size_and_rate(films: Path, tmp_path: Path) -> None:
     """Each third frame from 0.2 s on for 0.3 s, at half the size: the late camera gives the frames nearest to the others'."""
-    more = ("--start", "0.2", "--seconds", "0.3", "--every", "3", "--width", "320", "--quality", "98", "--offset", "cam_03=0.13")
+    more = ("--start", "0.2", "--seconds", "0.3", "--every", "3", "--width", "320", "--quality", "98", "--offset", "cam_03=0.12")
     assert convert(films, tmp_path / "bag", *more) == 0
     found = frames(tmp_path / "bag")
     for view, name in enumerate(rig.NAMES):
-        expected = [0.2, 0.35] if view < 2 else [0.13 + 1 / FPS, 0.13 + 4 / FPS]
+        expected = [0.2, 0.35] if view < 2 else [0.12 + 2 / FPS, 0.12 + 5 / FPS]
         assert [time_s for time_s, *_ in found[name]] == pytest.approx(expected, abs=1e-9)
         for time_s, image, k, _ in found[name]:
             assert image.shape == (240, 320, 3)

@@ -69,7 +69,7 @@ class BagSequence:
             self.span_ns = (bag.start_ns, bag.end_ns)
             """Times of the first and the last message."""
             self._frame_ids = [_frame_id(bag, camera.image) for camera in self.topics]
-            self.truth_frame = _truth_frame(self.truth_path)
+            self.truth_frame = _truth_frame_of(bag) if truth is None else _truth_frame(truth)
             """In which the truth stands; empty where there is none."""
             self.rig_frame = common_frame(bag, self._frame_ids, self.truth_frame) if poses else ""
             """In which the frames' poses are; empty where they tell none."""
@@ -95,10 +95,15 @@ class BagSequence:
         """What is true at each stamp of `/truth/bodies`; nothing where the recording has none. Poses of cameras are in the truth's frame."""
         if not self.truth_frame:
             return
-        with BagReader(self.truth_path) as bag, BagReader(self.path) as images:
-            tree = static_tree(bag if transform_topics(bag) else images)
+        with BagReader(self.truth_path) as bag:
+            tree = static_tree(bag) if transform_topics(bag) else self._still()
             for truth, _ in in_turn(bag, tree, TruthsOf(len(self.topics)), self._with_cameras):
                 yield truth
+
+    def _still(self) -> TransformTree:
+        """What stands still in the recording of the images."""
+        with BagReader(self.path) as bag:
+            return static_tree(bag)
 
     def _eye(self, bag: BagReader, camera: CameraTopics) -> Eye:
         def say(_kind: str, sentence: str) -> None:
@@ -145,8 +150,12 @@ def _frame_id(bag: BagReader, topic: str) -> str:
 
 def _truth_frame(path: Path) -> str:
     with BagReader(path) as bag:
-        first = next(bag.messages([TRUTH]), None) if TRUTH in bag.topics else None
-        return str(bag.deserialize(first).header.frame_id) if first is not None else ""
+        return _truth_frame_of(bag)
+
+
+def _truth_frame_of(bag: BagReader) -> str:
+    first = next(bag.messages([TRUTH]), None) if TRUTH in bag.topics else None
+    return str(bag.deserialize(first).header.frame_id) if first is not None else ""
 
 
 def _depth_topics(bag: BagReader, cameras: Sequence[str], wanted: Mapping[str, str]) -> dict[str, str]:

@@ -90,18 +90,19 @@ def frames(sequence: BagSequence) -> list[Frame]:
 
 @pytest.mark.parametrize("name", ["synthetic_take", "pose2sim_clip"])
 def test_frames_are_those_that_the_nodes_input_makes(name: str) -> None:
-    sequence = BagSequence(BUNDLED / name)
+    with BagReader(BUNDLED / name) as bag:
+        second = bag.camera_topics()[1].name
+    sequence = BagSequence(BUNDLED / name, cameras=[second])
     assert isinstance(sequence, LabelledSequence)
     with BagReader(BUNDLED / name) as bag:
         topics = {camera.name: camera for camera in bag.camera_topics()}
-        assert sequence.cameras == tuple(topics)
-        camera = topics[sequence.cameras[1]]
+        camera = topics[second]
         node = CameraInput(camera.name, say=pytest.fail, topic=camera.image.removesuffix("/compressed"), expects_info=True)
         made: list[Frame] = []
         for message in bag.messages([camera.image, str(camera.info)]):
             content = bag.deserialize(message)
             made += node.on_info(content) if message.topic == camera.info else node.on_image(content, message.stamp_ns)
-    mine = [frame for frame in frames(sequence) if frame.camera == camera.name]
+    mine = frames(sequence)
     assert len(mine) == len(made) == bag.topics[camera.image].count
     for one, other in zip(mine, made, strict=True):
         assert (one.stamp_ns, one.frame_id) == (other.stamp_ns, other.frame_id)
@@ -222,7 +223,7 @@ def test_a_truth_may_stand_in_another_recording(tmp_path: Path) -> None:
 
 
 def test_memory_is_that_of_a_window_however_long_the_recording(tmp_path: Path) -> None:
-    wide, high = 640, 480
+    wide, high = 320, 240
     grey = cv2.imencode(".png", np.full((high, wide, 3), 90, np.uint8))[1].tobytes()  # 1 kB each: what is read ahead is little
     config = ChrommConfig.from_mapping({"window": {"length": 4}})
 
@@ -241,5 +242,8 @@ def test_memory_is_that_of_a_window_however_long_the_recording(tmp_path: Path) -
         return most
 
     window = 4 * 2 * 3 * wide * high
-    short, long = peak(10), peak(100)
-    assert window < short < 2 * window and long < 1.1 * short, f"{short} bytes for 10 moments, {long} for 100, {window} a window"
+    short, long = peak(8), peak(80)
+    # The reader's index of messages is what grows; the images of the 72 more moments have 33 MB.
+    assert window < short < 2 * window and long < short + window / 4, (
+        f"{short} bytes for 8 moments, {long} for 80, {window} a window"
+    )

@@ -112,13 +112,14 @@ def rows(table: str) -> Iterator[Quoted]:
     return (row for row in ROWS if row.table == table)
 
 
-def beside(table: str, method: str, scores: Sequence[Score1], measured_on: str) -> str:
+def beside(table: str, method: str, scores: Sequence[Score1], about: str, measured_on: str) -> str:
     """Markdown: a measured row above the quoted ones, each marked as what it is.
 
     Args:
         table: key of `COLUMNS`.
         method: name of what was measured.
         scores: of an outcome; those that the table has are shown, a score without a value as its reason.
+        about: what one must know to compare it, in a word or two.
         measured_on: on what, in a few words.
     """
     columns = COLUMNS[table]
@@ -131,7 +132,7 @@ def beside(table: str, method: str, scores: Sequence[Score1], measured_on: str) 
     lines = [
         "| method | " + " | ".join(heads) + " | | about | source |",
         "|---|" + "---:|" * len(heads) + "---|---|---|",
-        "| " + " | ".join([f"**{method}**", *ours, "**measured**", "", measured_on]) + " |",
+        "| " + " | ".join([f"**{method}**", *ours, "**measured**", about, measured_on]) + " |",
     ]
     for row in rows(table):
         values = ["" if value is None else f"{value:g}" for value in row.values]

@@ -140,7 +140,8 @@ def run(arguments: argparse.Namespace) -> int:
         told = evaluate(_opened(arguments, names), runner, arguments.way, most=protocol.most, tell=_say)
     outcome = _outcome(arguments, pipeline, runner, told, len(names))
     key = arguments.protocol if len(protocol.ways) == 1 else f"{arguments.protocol} {arguments.way}"
-    beside = published.beside(key, f"chromm_ros, {outcome.weights}", outcome.scores, outcome.title)
+    joints = runner.ours.sets(outcome.joint_set)[0].name
+    beside = published.beside(key, f"chromm_ros, {outcome.weights}", outcome.scores, joints, outcome.title)
     notes = "\n".join(f"- {note}" for note in outcome.notes)
     sys.stdout.write(f"{made_with(outcome)}.\n\n{beside}\n\n{table(outcome.scores)}\n\n{notes}\n")
     if arguments.out:
@@ -217,6 +218,11 @@ def _outcome(arguments: argparse.Namespace, pipeline: Pipeline, runner: Runner, 
     }
     said |= {"every": arguments.every} if protocol.every else {}
     about["config"] = {**about["config"], "protocol": said}
+    if arguments.known == "poses":
+        told = {
+            **told,
+            "notes": (*told["notes"], "The chain was told where the cameras are: errors of cameras and gauges say little."),
+        }
     spent = np.array(runner.spent_ms)
     sequences = f"{count} sequence{'s' if count != 1 else ''}"
     return Outcome(

@@ -19,7 +19,10 @@ from chromm_ros.evaluate.protocols.steps import Step
 from chromm_ros.geometry.sim3 import Similarity
 
 NOBODY = "nobody was found"
+NO_POSE = "no camera has a found and a true pose"
+TOO_FEW = "a similarity takes two cameras to any other two"
 REASONS = {
+    "RTE": "nobody was found who goes anywhere",
     "W-MPJPE-dagger by centres": "two cameras, or cameras on one line, leave a turn free",
     "W-MPJPE-dagger by rotations": NOBODY,
     "GA-MPJPE": "one person alone: it would be PA-MPJPE",
@@ -54,7 +57,7 @@ def of_steps(parts: Sequence[Step]) -> dict[str, Any]:
     """
     angles = [part.camera_errors() for part in parts]
     cameras = [
-        summary(name, np.concatenate([each[name, unit] for each in angles]), unit, "no camera has a found and a true pose")
+        summary(name, np.concatenate([each[name, unit] for each in angles]), unit, TOO_FEW if name.startswith("s-") else NO_POSE)
         for name, unit in angles[0]
     ]
     return {
@@ -67,10 +70,12 @@ def of_steps(parts: Sequence[Step]) -> dict[str, Any]:
 
 
 def _errors(parts: Sequence[Segment] | Sequence[Step]) -> Iterator[Score1]:
-    """By joint set, that of the tables first and without its name."""
+    """By joint set, that of the tables first and without its name; all have one root, so RTE stands there once."""
     for place, joints in enumerate(parts[0].sets):
         each = [part.errors(part.sets[place]) for part in parts]
         for name, unit in each[0]:
+            if place and name == "RTE":
+                continue
             values = np.concatenate([errors[name, unit].reshape(-1) for errors in each])
             yield summary(f"{name}, {joints.name}" if place else name, values, unit, REASONS.get(name, NOBODY))
 
@@ -142,8 +147,8 @@ def _cameras(parts: Sequence[Segment]) -> Iterator[CameraTrack]:
 
 def _segment_notes(parts: Sequence[Segment], cut: Cut) -> Iterator[str]:
     yield (
-        f"{len({part.sequence for part in parts})} sequences in {len(parts)} segments of up to {cut.segment} frames, each in a world of "
-        "its own: RTE is of a segment's way, where others have the whole sequence's."
+        f"{_count(parts, 'segment')}, up to {cut.segment} frames each, each in a world of its own: RTE is of a segment's way, where "
+        "others have the whole sequence's."
     )
     if cut.chunk < cut.segment:
         yield f"Segments are joined of chunks of {cut.chunk} frames, each a closed set, by a similarity on the poses of their cameras."
@@ -156,7 +161,7 @@ def _segment_notes(parts: Sequence[Segment], cut: Cut) -> Iterator[str]:
 
 
 def _step_notes(parts: Sequence[Step]) -> Iterator[str]:
-    yield f"{len(parts)} single moments of {len({part.sequence for part in parts})} sequences, each a closed set."
+    yield f"{_count(parts, 'single moment')}, each a closed set."
     yield (
         "Gauges of W-MPJPE-dagger: by the cameras' centres (HSfM's; the table's), and by their rotations first; both rigid, no scale. "
         "GA and PA free the scale."
@@ -166,3 +171,8 @@ def _step_notes(parts: Sequence[Step]) -> Iterator[str]:
 
 def _joint_notes(parts: Sequence[Segment] | Sequence[Step]) -> Iterator[str]:
     yield from (joints.note for joints in parts[0].sets)
+
+
+def _count(parts: Sequence[Segment] | Sequence[Step], what: str) -> str:
+    sequences = len({part.sequence for part in parts})
+    return f"{len(parts)} {what}{'s' if len(parts) > 1 else ''} of {sequences} sequence{'s' if sequences > 1 else ''}"

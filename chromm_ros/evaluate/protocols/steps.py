@@ -13,6 +13,7 @@ from jaxtyping import Float64, Int64
 
 from chromm_ros.data.truth import LabelledSequence
 from chromm_ros.evaluate import bodies, scenes
+from chromm_ros.evaluate.bodies import LEAST
 from chromm_ros.evaluate.identity import DetectionCounts
 from chromm_ros.evaluate.protocols.closed import Known, Runner, Said, moments
 from chromm_ros.evaluate.protocols.joints import Joints, Ours
@@ -63,18 +64,22 @@ class Step:
         return {(name, "m"): scenes.metres(errors) for name, errors in values.items()}
 
     def camera_errors(self) -> dict[tuple[str, str], Float64[np.ndarray, "N"]]:
-        """Of cameras and their pairs; shares are one number for each moment."""
+        """Of cameras and their pairs; shares are one number for each moment. Those with scale need three cameras (Kineo's rule)."""
         a, b = self.found_cameras, self.true_cameras
         angles = scenes.angle_error(a, b)
+        shape = scenes.translation_error(a, b, with_scale=True)
+        told = int(np.isfinite(shape).sum()) >= LEAST
         values: dict[tuple[str, str], Float64[np.ndarray, "N"]] = {
             ("TE", "m"): scenes.translation_error(a, b),
-            ("s-TE", "m"): scenes.translation_error(a, b, with_scale=True),
+            ("s-TE", "m"): shape if told else np.full(len(shape), np.nan),
             ("AE", "deg"): angles,
         }
         values |= {(f"RRA@{limit:g}", ""): np.array([scenes.share_below(angles, limit)]) for limit in DEGREES}
         for share in PERCENT:
             values[f"CCA@{share:g}", ""] = np.array([scenes.camera_centre_accuracy(a, b, share)])
-            values[f"s-CCA@{share:g}", ""] = np.array([scenes.camera_centre_accuracy(a, b, share, with_scale=True)])
+            values[f"s-CCA@{share:g}", ""] = np.array(
+                [scenes.camera_centre_accuracy(a, b, share, with_scale=True) if told else np.nan]
+            )
         return values
 
 

@@ -118,6 +118,18 @@ def test_whoever_is_missed_or_does_not_count_is_told_apart() -> None:
     assert told["people precision"].value == 1.0 and told["WA-MPJPE"].count == 31
 
 
+def test_who_is_seen_elsewhere_in_the_image_is_nobody() -> None:
+    scene = Scene(views=1, people=2, moving=True)
+
+    def spoil(joints: np.ndarray, k: int) -> np.ndarray:
+        beside = scene.cameras(k)[0, :3, 0]  # to the right in the image
+        return joints + np.array([8.0, 0.0])[:, None, None] * beside
+
+    told = scores(Planted(scene, 4), Says(scene, RIGID, spoil), "mono")
+    assert told["people precision"].value == told["people recall"].value == 0.5
+    assert told["PA-MPJPE"].count == 4 and told["WA-MPJPE"].value < 5e-3
+
+
 def test_frames_that_do_not_count_move_the_first_two_on() -> None:
     scene = Scene(views=1, people=1, moving=True)
     sequence = Planted(scene, 20, unwanted=frozenset((k, 0) for k in range(5)))

@@ -5,7 +5,12 @@ CHROMM (arXiv 2603.12789) compares people a and b of two cameras at the same tim
     C(a, b) = 0.8 |J_a - J_b| + 0.2 |J_a_canon - J_b_canon|
 
 (metres, mean over joints; ours are the 22 of the body, since fingers say nothing about who it is), assigns them per pair of cameras by
-the Hungarian method and cuts at a threshold. Three things make that one answer over all cameras and over time:
+the Hungarian method and cuts at a threshold. Ours, and no part of the paper: what J_a and J_b are apart along either camera's line of
+sight counts less, the farther the more (`association.depth_tolerance`), for pixels are sure and depths are not. On planted worlds with
+depths 13 % off, about those of `nano`, pairs of one person are found with an F1 of 99 % (4 people) and 93 % (8), and without it with 84
+and 70 %; at the fitted noise it costs 1 % of 8 people's, at three times that it wins 1 to 3 %.
+
+Three things make that one answer over all cameras and over time:
 
 - Votes. Every new frame-set lets each pair of tracks vote: an assigned pair for, by how far its cost is below the threshold, or
   against, by how far above; a pair that both see but that is not assigned against, by how far apart. Votes add up along tracks and
@@ -43,6 +48,11 @@ class AssociationConfig(Settings):
         "both",
         "what people of two cameras are compared by: both (0.8 position + 0.2 pose, as in the paper), position or pose alone",
         choices=tuple(WEIGHTS),
+    )
+    depth_tolerance: float = setting(
+        0.2,
+        "noise of depths that is forgiven along both cameras' lines of sight, as a share of the distance; 0: none, as in the paper",
+        at_least=0.0,
     )
     max_cost_m: float = setting(0.8, "largest cost (mean over joints) of one person in two cameras [m]", at_least=0.01)
     memory: float = setting(
@@ -90,7 +100,8 @@ class Associator:
             here = np.flatnonzero(step == t)
             if stamp > self._counted_ns and len(here):
                 here = here[np.argsort(view[here], kind="stable")]
-                share = shares(joints[here], people.canonical(here), view[here], self._config)
+                centres = cameras.world_from_cam[people.frame[here], :3, 3]
+                share = shares(joints[here], people.canonical(here), view[here], centres, self._config)
                 pairs = np.ix_(place[here], place[here])
                 self._votes[pairs] = keep * self._votes[pairs] + ballots(share, view[here])
         self._counted_ns = max(self._counted_ns, *stamps_ns)
@@ -114,23 +125,60 @@ def shares(
     joints: Float[np.ndarray, "N M 3"],
     canonical: Float[np.ndarray, "N M 3"],
     view: Int[np.ndarray, "N"],
+    centres: Float[np.ndarray, "N 3"],
     config: AssociationConfig,
 ) -> Float[np.ndarray, "N N"]:
     """C(a, b) of all pairs of different cameras over the largest cost, from 0 to 2, where it is cut; 2 for pairs of one camera.
 
     Joints are compared only where it can matter: their mean distance is no less than the distance of their means.
+
+    Args:
+        joints: in the world, metres.
+        canonical: the same without place and heading.
+        view: of each person, rising.
+        centres: of the cameras, one for each person, in the world.
+        config: weights and limits.
     """
-    weights, limit = WEIGHTS[config.cost], 2.0 * config.max_cost_m
-    terms = [(weight, points) for weight, points in zip(weights, (joints, canonical), strict=True) if weight > 0.0]
-    least = sum(weight * cdist(points.mean(axis=1), points.mean(axis=1)) for weight, points in terms)
-    a, b = np.nonzero(np.triu(least < limit, 1) & (view[:, None] != view))
-    cost = np.zeros(len(a))
-    for weight, points in terms:
-        apart = points[a] - points[b]
-        cost += weight * np.sqrt(np.einsum("pmd,pmd->pm", apart, apart)).mean(axis=-1)
+    (place, pose), limit = WEIGHTS[config.cost], 2.0 * config.max_cost_m
+    middle = joints.mean(axis=1)
+    ray = middle - centres
+    far = np.maximum(np.linalg.norm(ray, axis=-1), 1e-9)
+    stretch = 1.0 + config.depth_tolerance * far / config.max_cost_m  # of the largest cost, along the ray
+    spread = np.sqrt(stretch**2 - 1.0)[:, None] * ray / far[:, None]
+    least = place * _all_apart(middle, spread) if place else np.zeros((len(view), len(view)))
+    if pose:
+        least += pose * cdist(canonical.mean(axis=1), canonical.mean(axis=1))
+    a, b = np.nonzero(np.triu((least < limit) & (view[:, None] != view), 1))
+    cost = place * _apart(joints[a] - joints[b], spread[a], spread[b]) if place else np.zeros(len(a))
+    if pose:
+        apart = canonical[a] - canonical[b]
+        cost += pose * np.sqrt(np.einsum("pmd,pmd->pm", apart, apart)).mean(axis=-1)
     share = np.full((len(view), len(view)), 2.0)
     share[a, b] = share[b, a] = np.minimum(cost / config.max_cost_m, 2.0)
     return share
+
+
+def _all_apart(points: Float[np.ndarray, "N 3"], spread: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N N"]:
+    """What `_apart` says of every pair of points, by products of matrices."""
+    own, other = (points * spread).sum(axis=-1), points @ spread.T  # other[a, b]: point a along the ray of b
+    p, q = own[:, None] - other.T, other - own
+    size, common = 1.0 + (spread * spread).sum(axis=-1), spread @ spread.T
+    forgiven = (size * p * p - 2.0 * common * p * q + size[:, None] * q * q) / (np.outer(size, size) - common * common)
+    return np.asarray(np.sqrt(np.maximum(cdist(points, points, "sqeuclidean") - forgiven, 0.0)))
+
+
+def _apart(
+    moved: Float[np.ndarray, "K M 3"], first: Float[np.ndarray, "K 3"], second: Float[np.ndarray, "K 3"]
+) -> Float[np.ndarray, "K"]:
+    """Mean length of what lies between points of pairs, shorter along two rays: sqrt(d' S^-1 d) with S = I + first first' + second second'.
+
+    So it is the plain length where the rays are zero: nothing is forgiven.
+    """
+    square = np.einsum("kmd,kmd->km", moved, moved)
+    p, q = (np.einsum("kmd,kd->km", moved, ray) for ray in (first, second))
+    aa, bb, ab = (1.0 + (first**2).sum(-1))[:, None], (1.0 + (second**2).sum(-1))[:, None], (first * second).sum(-1)[:, None]
+    forgiven = (bb * p**2 - 2.0 * ab * p * q + aa * q**2) / (aa * bb - ab**2)  # Woodbury
+    return np.asarray(np.sqrt(np.maximum(square - forgiven, 0.0)).mean(axis=-1))
 
 
 def ballots(share: Float[np.ndarray, "N N"], view: Int[np.ndarray, "N"]) -> Float[np.ndarray, "N N"]:

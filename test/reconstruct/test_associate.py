@@ -1,5 +1,7 @@
 """Association: costs, ballots and a partition that keeps its promises."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from chromm_ros.synthetic.oracle import World
 from chromm_ros.synthetic.scene import body
 
 NEVER = np.zeros((4, 4), dtype=bool)
+PLAIN = AssociationConfig(depth_tolerance=0.0)
 
 
 def symmetric(pairs: dict[tuple[int, int], float], count: int = 4) -> np.ndarray:
@@ -30,17 +33,45 @@ def test_the_cost_is_that_of_the_paper(cost: str, expected: float) -> None:
     joints, canonical = np.zeros((2, 22, 3)), np.zeros((2, 22, 3))
     joints[1] += [0.0, 0.3, 0.4]
     canonical[1, :11, 0] = 0.2
-    share = shares(joints, canonical, np.array([0, 1]), AssociationConfig(cost=cost, max_cost_m=0.7))
+    config = AssociationConfig(cost=cost, max_cost_m=0.7, depth_tolerance=0.0)
+    share = shares(joints, canonical, np.array([0, 1]), np.ones((2, 3)), config)
     np.testing.assert_allclose(share, [[2.0, expected / 0.7], [expected / 0.7, 2.0]])
 
 
-def test_leaving_far_pairs_out_changes_no_share() -> None:
+@pytest.mark.parametrize("tolerance", [0.0, 0.2])
+def test_leaving_far_pairs_out_changes_no_share(tolerance: float) -> None:
     rng = np.random.default_rng(0)
     joints = rng.uniform(-3.0, 3.0, (40, 1, 3)) + 0.3 * rng.normal(size=(40, 22, 3))
     canonical, view = 0.3 * rng.normal(size=(40, 22, 3)), np.repeat(np.arange(4), 10)
-    position, pose = (np.linalg.norm(x[:, None] - x[None], axis=-1).mean(axis=-1) for x in (joints, canonical))
+    centres = rng.uniform(-6.0, 6.0, (4, 3))[view]
+    position = np.array([[distance_by_hand(joints, centres, a, b, tolerance) for b in range(40)] for a in range(40)])
+    pose = np.linalg.norm(canonical[:, None] - canonical, axis=-1).mean(axis=-1)
     expected = np.where(view[:, None] == view, 2.0, np.minimum((0.8 * position + 0.2 * pose) / 0.8, 2.0))
-    np.testing.assert_allclose(shares(joints, canonical, view, AssociationConfig()), expected, atol=1e-12)
+    found = shares(joints, canonical, view, centres, AssociationConfig(depth_tolerance=tolerance))
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def distance_by_hand(joints: np.ndarray, centres: np.ndarray, a: int, b: int, tolerance: float) -> float:
+    """The Mahalanobis distance in words: a metre counts less along a ray, by what the depth there may err more than 0.8 m."""
+    covariance = np.eye(3)
+    for person in (a, b):
+        ray = joints[person].mean(axis=0) - centres[person]
+        far = np.linalg.norm(ray)
+        covariance += ((1.0 + tolerance * far / 0.8) ** 2 - 1.0) * np.outer(ray, ray) / far**2
+    moved = joints[a] - joints[b]
+    return float(np.sqrt(np.einsum("md,de,me->m", moved, np.linalg.inv(covariance), moved)).mean())
+
+
+def test_depths_that_err_are_forgiven_and_what_lies_across_is_not() -> None:
+    """Two cameras look along x and y at one person, whom both put too far away; and at two who stand apart across both rays."""
+    view, centres = np.array([0, 1]), np.array([[-4.0, 0.0, 0.0], [0.0, -4.0, 0.0]])
+    off = np.array([[0.7, 0.0, 0.0], [0.0, 0.7, 0.0]])[:, None] + np.zeros((2, 22, 3))
+    above = np.array([[0.0, 0.0, 0.5], [0.0, 0.0, -0.5]])[:, None] + np.zeros((2, 22, 3))
+    some = AssociationConfig(cost="position", depth_tolerance=0.2)
+    plain = AssociationConfig(cost="position", depth_tolerance=0.0)
+    assert shares(off, 0.0 * off, view, centres, plain)[0, 1] > 1.0 > 0.7 > shares(off, 0.0 * off, view, centres, some)[0, 1]
+    both = [shares(above, 0.0 * above, view, centres, config)[0, 1] for config in (plain, some)]
+    np.testing.assert_allclose(both, 1.0 / 0.8, rtol=0.03)
 
 
 def test_ballots_follow_the_cheapest_assignment_not_the_nearest_pair() -> None:
@@ -87,7 +118,7 @@ def test_a_planted_partition_is_found_and_order_does_not_matter(seed: int, views
     places = 3.0 * np.arange(people)[:, None, None] + rng.normal(size=(people, 22, 3))
     seen = places[person] + 0.05 * rng.normal(size=(len(person), 22, 3))
     clash = (view[:, None] == view) & ~np.eye(len(view), dtype=bool)
-    groups = partition(ballots(shares(seen, seen, view, AssociationConfig(max_cost_m=0.6)), view), clash)
+    groups = partition(ballots(shares(seen, seen, view, seen[:, 0], replace(PLAIN, max_cost_m=0.6)), view), clash)
     np.testing.assert_array_equal(groups[:, None] == groups, person[:, None] == person)
 
 

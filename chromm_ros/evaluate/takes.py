@@ -43,8 +43,8 @@ class Told:
         return " and ".join(known) + " known" if known else "nothing known"
 
 
-def window_of(clip: Clip, told: Told, index: int = 0) -> Window:
-    """Moments of one take as the window of an epoch of its own."""
+def window_of(clip: Clip, told: Told, index: int = 0, first: int = 0) -> Window:
+    """Moments of one take as a window of its epoch, the take's number; `first` is the number of the first moment there."""
     cameras = tuple(f"cam{view}" for view in range(len(clip[0].images)))
     sets = []
     for k, moment in enumerate(clip):
@@ -58,8 +58,8 @@ def window_of(clip: Clip, told: Told, index: int = 0) -> Window:
             )
             for view, name in enumerate(cameras)
         )
-        sets.append(FrameSet(epoch=index, index=k, stamp_ns=moment.stamp_ns, spread_ns=0, frames=frames))
-    return Window(epoch=index, index=index, cameras=cameras, sets=tuple(sets))
+        sets.append(FrameSet(epoch=index, index=first + k, stamp_ns=moment.stamp_ns, spread_ns=0, frames=frames))
+    return Window(epoch=index, index=first, cameras=cameras, sets=tuple(sets))
 
 
 @dataclass
@@ -74,6 +74,13 @@ class Tally:
     """Fused people at single moments."""
     values: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """Single errors by name."""
+
+    def __add__(self, other: Tally) -> Tally:
+        both = Tally(self.found + other.found, self.pairs + other.pairs, self.people + other.people)
+        for values in (self.values, other.values):
+            for name, each in values.items():
+                both.values[name] += each
+        return both
 
     def row(self) -> dict[str, float]:
         """One line of a table: medians where the name says so, else means; NaN where there was nothing."""
@@ -91,8 +98,10 @@ class Tally:
         return told
 
 
-def judge(pipeline: Pipeline, clip: Clip, told: Told, tally: Tally, index: int = 0) -> Reconstruction:
-    """Run one take and add what it tells.
+def judge(
+    pipeline: Pipeline, clip: Clip, told: Told, tally: Tally, index: int = 0, *, first: int = 0, newest: int | None = None
+) -> Reconstruction:
+    """Run one window of a take and add what it tells.
 
     Args:
         pipeline: with the weights and settings to be judged.
@@ -100,12 +109,14 @@ def judge(pipeline: Pipeline, clip: Clip, told: Told, tally: Tally, index: int =
         told: what of the cameras.
         tally: to add to.
         index: of the take; every take is an epoch of its own.
+        first: number of the window's first moment in the epoch.
+        newest: of how many of the newest moments the fused people and the association count; None: all.
     """
-    prediction, result = pipeline.both(window_of(clip, told, index))
+    prediction, result = pipeline.both(window_of(clip, told, index, first))
     who = _matched(clip, prediction, tally)
     _sights(pipeline, clip, prediction, who, tally)
     _depth(clip, prediction, tally)
-    _fused(clip, prediction, result, who, tally)
+    _fused(clip, prediction, result, who, tally, len(clip) - (newest or len(clip)))
     if not told.poses:
         _cameras(clip, result, tally)
     return result
@@ -173,16 +184,22 @@ def _depth(clip: Clip, prediction: Prediction, tally: Tally) -> None:
         tally.values["scene depth % median"] += error[::10].tolist()
 
 
-def _fused(clip: Clip, prediction: Prediction, result: Reconstruction, who: Int[np.ndarray, "P"], tally: Tally) -> None:
-    """Association of the sights, and the fused people in the world, laid on the truth by the cameras (rotations first, no scale)."""
+def _fused(
+    clip: Clip, prediction: Prediction, result: Reconstruction, who: Int[np.ndarray, "P"], tally: Tally, since: int
+) -> None:
+    """Association of the sights, and the fused people in the world, laid on the truth by the cameras (rotations first, no scale).
+
+    Moments before `since` are left out.
+    """
     step, view = _frame_of(prediction)
     ids = np.array([clip[t].ids[k] if k >= 0 else -1 for t, k in zip(step, who, strict=True)], dtype=np.int64)
-    tally.pairs += association(step, view, result.sight_ids, ids)
+    late = step >= since
+    tally.pairs += association(step[late], view[late], result.sight_ids[late], ids[late])
     true_cameras = np.stack([moment.world_from_cam for moment in clip])
     known = np.isfinite(result.world_from_cam).all(axis=(-2, -1))
     to_truth = scenes.gauge(result.world_from_cam[known], true_cameras[known], "rotations")
     owner = _owners(result, ids)
-    for t, moment in enumerate(clip):
+    for t, moment in enumerate(clip[since:], since):
         wanted = set(moment.ids[to_find(moment).any(axis=0)].tolist())
         said = {owner[p.track_id]: p for p in result.people if p.visible[t] and p.track_id in owner}
         strangers = sum(bool(p.visible[t]) for p in result.people) - len(said)

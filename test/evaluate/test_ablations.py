@@ -1,0 +1,98 @@
+"""Ablations: variants see the same takes, ask the network once, and are told apart by what happens after it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chromm_ros import __main__ as cli
+from chromm_ros.config import ChrommConfig
+from chromm_ros.evaluate import ablations
+from chromm_ros.evaluate.ablations import GROUPS, STEPS, Group, Remembered, Variant, ablate, seen_by, table
+from chromm_ros.evaluate.takes import Told, window_of
+from chromm_ros.model.config import ModelOptions
+from chromm_ros.model.predictor import Predictor
+from chromm_ros.synthetic import held_out
+from chromm_ros.synthetic.feed import Clip, clip
+from chromm_ros.synthetic.world.take import TakeOptions
+
+OPTIONS = ModelOptions(checkpoint="untrained", device="cpu", score_min=0.0, max_people=2)
+FEW = (
+    Group("fusion", "W-MPJPE mm", (
+        Variant("triangulate", views=2, steps=2, newest=2),
+        Variant("max-pool", views=2, steps=2, newest=2, settings={"fusion": {"mode": "maxpool_triangulate"}}),
+        Variant("average", views=2, steps=2, newest=2, settings={"fusion": {"mode": "average"}}),
+    )),
+    Group("known", "W-MPJPE mm", (Variant("all", views=2, steps=2, newest=2), Variant("one camera", views=1, steps=2, newest=2))),
+)  # fmt: skip  # groups side by side
+
+
+@pytest.fixture(scope="module")
+def takes() -> list[Clip]:
+    options = TakeOptions(views=2, people_min=2, people_max=2, photo=False, rig="room")
+    return [clip(seed, options, 2, 0.1) for seed in held_out.SEEDS[:2]]
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return Predictor(OPTIONS)
+
+
+def test_variants_after_the_network_ask_it_once(predictor: Predictor, takes: list[Clip], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    infer = Predictor.infer
+    monkeypatch.setattr(Predictor, "infer", lambda self, batch, keep=False: asked.append(batch) or infer(self, batch, keep=keep))
+    monkeypatch.setattr(ablations, "GROUPS", FEW)
+    lines = [line for line in ablate(ChrommConfig(model=OPTIONS), predictor, takes) if line is not None]
+    assert len(asked) == 2 * len(takes), "two cameras and one, for each take"
+    assert [(line.group, line.variant.name) for line in lines] == [(g.title, v.name) for g in FEW for v in g.variants]
+    first, pooled, average, again, _ = lines
+    assert first.scores["F1"] == pooled.scores["F1"] == average.scores["F1"], "the network said the same"
+    np.testing.assert_equal(dict(first.scores), dict(again.scores))
+    assert first.difference is None and again.difference is None
+    assert pooled.config["fusion"]["mode"] == "maxpool_triangulate" and first.config["fusion"]["mode"] == "average_triangulate"
+    text = table(lines, "title")
+    assert text.count("\n") == 3 + len(lines) and "| fusion | triangulate |" in text
+
+
+def test_a_remembered_answer_is_that_of_its_window(predictor: Predictor, takes: list[Clip]) -> None:
+    remembered = Remembered(predictor)
+    windows = [window_of(takes[0], Told()), window_of(takes[0], Told(poses=False)), window_of(takes[1], Told(), 1)]
+    for window in (*windows, windows[0]):
+        said = remembered.infer(remembered.prepare(window))
+        assert said is remembered.infer(remembered.prepare(window))
+        np.testing.assert_array_equal(said.points, predictor.infer(predictor.prepare(window)).points)
+
+
+def test_the_first_cameras_of_a_take_are_the_take_with_fewer(takes: list[Clip]) -> None:
+    one = seen_by(takes[0], 1)
+    for moment, whole in zip(one, takes[0], strict=True):
+        assert len(moment.images) == len(moment.visible) == len(moment.world_from_cam) == len(moment.head_pixel) == 1
+        np.testing.assert_array_equal(moment.depth[0], whole.depth[0])
+        np.testing.assert_array_equal(moment.joints, whole.joints)
+
+
+def test_groups_ask_what_the_paper_asks_and_more() -> None:
+    assert len({group.title for group in GROUPS}) == len(GROUPS)
+    for group in GROUPS:
+        assert len({variant.name for variant in group.variants}) == len(group.variants) > 1
+        assert len({variant.newest for variant in group.variants}) == 1, "a group counts the same moments"
+        assert all(variant.newest >= 1 and variant.steps <= STEPS for variant in group.variants)
+        config = ChrommConfig()
+        for variant in group.variants:
+            for name, values in variant.settings.items():
+                replace(getattr(config, name), **values)
+
+
+def test_the_command_writes_table_and_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ablations, "GROUPS", FEW[1:])
+    assert cli.main(["eval", "ablations", "--weights", "untrained", "--count", "1", "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "ablations.md").read_text() in capsys.readouterr().out
+    content = json.loads((tmp_path / "ablations.json").read_text())
+    assert content["made"]["count"] == 1 and content["lines"][0]["config"]["fusion"]["mode"] == "average_triangulate"
+    assert cli.main(["eval", "ablations", "--weights", "untrained", "--count", "99"]) == 2
+    assert "--count is 99, expected 1 to 64" in capsys.readouterr().err

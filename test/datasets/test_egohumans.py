@@ -111,6 +111,13 @@ def test_who_is_out_of_the_image_is_not_said_to_be_seen(planted: tuple[Path, np.
     assert second.seen_by == (CAMERAS, CAMERAS)
 
 
+def test_frames_that_are_not_asked_for_need_no_image(planted: tuple[Path, np.ndarray, np.ndarray]) -> None:
+    root, _, _ = planted
+    (root / NAME / "exo" / "cam01" / "images" / "00003.jpg").unlink()
+    sequence = EgoHumans(root, NAME, every=2)
+    assert [truth.stamp_ns for truth in sequence.truth()] == [0] and len(list(sequence.frames())) == 4
+
+
 def test_the_lens_matters(planted: tuple[Path, np.ndarray, np.ndarray]) -> None:
     """So that the test above would see a lens that was left out."""
     root, joints, world_from_cam = planted

@@ -94,5 +94,5 @@ def test_the_command_writes_table_and_settings(
     assert (tmp_path / "ablations.md").read_text() in capsys.readouterr().out
     content = json.loads((tmp_path / "ablations.json").read_text())
     assert content["made"]["count"] == 1 and content["lines"][0]["config"]["fusion"]["mode"] == "average_triangulate"
-    assert cli.main(["eval", "ablations", "--weights", "untrained", "--count", "99"]) == 2
+    assert cli.main(["eval", "ablations", "--weights", "untrained", "--count", "99"]) == 1
     assert "--count is 99, expected 1 to 64" in capsys.readouterr().err

@@ -24,7 +24,7 @@ from chromm_ros.reconstruct.overlap import Statics
 from chromm_ros.reconstruct.people import People
 from chromm_ros.reconstruct.posed import pose
 from chromm_ros.reconstruct.roster import Roster
-from chromm_ros.reconstruct.scale import ScaleConfig, ScaleFilter, head_pelvis_ratio, is_tight, shown
+from chromm_ros.reconstruct.scale import ScaleConfig, ScaleFilter, head_pelvis_ratio, is_loose, is_tight, shown
 from chromm_ros.reconstruct.sound import sound
 from chromm_ros.reconstruct.stitch import StitchConfig, Stitcher, only
 from chromm_ros.reconstruct.tie import Tie
@@ -77,7 +77,7 @@ class Reconstructor:
         self._config = config
         self._scale = ScaleFilter(config.scale)
         self._stitcher = Stitcher(config.stitch)
-        self._tight = False  # whether known cameras stood too close together to tell the scale
+        self._tight = False  # whether known cameras did not tell the scale
         self._intrinsics = IntrinsicsPool(config.stitch.pool_intrinsics)
         self._tracker = Tracker(config.tracking)
         self._associator = Associator(config.association)
@@ -180,9 +180,15 @@ class Reconstructor:
         return cameras, people, ratio, health | {"rig_tight": float(self._tight), "window_refused": float(not believed)}
 
     def _metres(self, tie: Tie, cameras: Cameras, people: People, statics: Statics, ratio: float) -> float:
-        """Metres per unit of a window: by known poses unless they stand too close together, else by shared images and people."""
+        """Metres per unit of a window: by known poses, or by shared images and people.
+
+        The latter where known cameras stand too close together, or the network does not see them where they are.
+        """
         centres = tie.world_from_cam[tie.known, :3, 3]
-        self._tight = len(centres) > 0 and is_tight(centres, people, statics, ratio, self._config.scale, before=self._tight)
+        before, config = self._tight, self._config.scale
+        self._tight = len(centres) > 0 and (
+            is_tight(centres, people, statics, ratio, config, before=before) or is_loose(tie.strayed, config, before=before)
+        )
         rig = math.isfinite(tie.told) and not self._tight
         return self._scale.update(ratio, tie.told if rig else tie.carried, rig=rig, share=shown(cameras, people))
 

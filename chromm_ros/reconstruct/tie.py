@@ -63,6 +63,19 @@ class Tie:
         """Metres per unit, by known poses first."""
         return self.told if math.isfinite(self.told) else self.carried
 
+    @property
+    def strayed(self) -> float:
+        """How far the network sees known cameras elsewhere, as a share of their rms distance from their middle: what a similarity leaves.
+
+        0 where there are none, or all in one place.
+        """
+        there = self.world_from_cam[self.known]
+        spread = np.sqrt(((there[:, :3, 3] - there[:, :3, 3].mean(axis=0)) ** 2).sum(axis=-1).mean()) if len(there) else 0.0
+        if spread < 1e-6:
+            return 0.0
+        here = self.window_from_cam[self.known]
+        return float(_apart(fit_poses(here, there).apply_to_poses(here), there)[0] / spread)
+
     def fit(self, scale: float) -> Similarity:
         """From the window's to the node's world, with metres per unit given."""
         if self.overlap is not None:

@@ -13,6 +13,7 @@ from chromm_ros.reconstruct.overlap import Statics
 from chromm_ros.reconstruct.people import People
 from chromm_ros.reconstruct.reconstructor import ReconstructConfig, Reconstructor
 from chromm_ros.reconstruct.scale import ScaleConfig, is_tight
+from chromm_ros.reconstruct.tie import Tie
 from chromm_ros.records import Prediction, Reconstruction, Window
 from chromm_ros.synthetic.oracle import World
 from chromm_ros.synthetic.scene import body
@@ -134,3 +135,33 @@ def test_a_base_that_moves_makes_its_baseline_by_that() -> None:
     people, statics = People.read(prediction, cameras, body()), Statics.read(prediction, cameras, 64)
     driven = cameras.known[:, :3, 3] + 0.2 * cameras.step[:, None] * np.array([0.0, 1.0, 0.0])
     assert not is_tight(driven, people, statics, 1.0, ScaleConfig())
+
+
+@pytest.mark.parametrize(("off_m", "tells"), [(0.01, True), (0.4, False)])
+def test_cameras_that_the_network_sees_elsewhere_do_not_tell_the_scale(off_m: float, tells: bool) -> None:
+    """The network's cameras lie half as far apart again as the true ones, and beside them: people tell that its unit is a metre."""
+    world = World(views=4, people=3, rig=True)
+    window, prediction = world.window(0)
+    poses = prediction.world_from_cam.copy()
+    middle = poses[:, :3, 3].mean(axis=0)
+    view = np.asarray(prediction.view)
+    beside = off_m * np.random.default_rng(0).normal(size=(4, 3))[view]
+    poses[:, :3, 3] = middle + 1.5 * (poses[:, :3, 3] - middle) + beside
+    result = chain().update(window, replace(prediction, world_from_cam=poses))
+    assert result.health["rig_tight"] == float(not tells)
+    assert result.metric_scale == pytest.approx(1.0 / 1.5 if tells else 1.0, rel=0.02)
+    kept = chain(adjust=False).update(window, replace(prediction, world_from_cam=poses))
+    assert kept.health["rig_tight"] == 0.0, "people may not change it"
+
+
+def test_how_far_cameras_are_seen_elsewhere_does_not_depend_on_the_windows_world() -> None:
+    rng = np.random.default_rng(1)
+    there = np.tile(np.eye(4), (5, 1, 1))
+    there[:, :3, 3] = rng.normal(size=(5, 3))
+    here = there.copy()
+    here[:, :3, 3] += 0.1 * rng.normal(size=(5, 3))
+    other = Similarity(np.array(3.0), nearest_rotation(rng.normal(size=(3, 3))), rng.normal(size=3)).apply_to_poses(here)
+    strayed = [Tie("rig", poses, there, np.ones(5, bool)).strayed for poses in (here, other)]
+    assert 0.02 < strayed[0] < 0.3 and strayed[1] == pytest.approx(strayed[0])
+    assert Tie("rig", there, there, np.ones(5, bool)).strayed < 1e-9
+    assert Tie("rig", here[:1], there[:1], np.ones(1, bool)).strayed == 0.0

@@ -5,7 +5,9 @@ projections and parameters, and binary cross-entropy for detection, mask and pel
 Stage 2 trains the pelvis MLP alone, by pelvis detection, reprojection and a Chamfer distance between visible vertices and the point map.
 
 Not known, and chosen here: the other weights. Where the scale is adjusted, all depths of a scene are multiplied by r before they are
-compared, with gradients through r, for that is how the pelvis is used. Vertices are some triangles spread over the body, and they and the
+compared, with gradients through r, for that is how the pelvis is used. It is not where cameras' poses are told, as in the chain, where
+they tell the scale: with r everywhere nothing holds the depths themselves, and they drifted to half as much again within 300 steps while
+r made up for it. Vertices are some triangles spread over the body, and they and the
 joints are compared from the head; the head's place (the paper's translation) has a term of its own, relative to its depth.
 
 Different from the paper: the pelvis is regressed, as `PelvisHead` does, so its loss is L1 in place of cross-entropy, in both stages; the
@@ -87,7 +89,8 @@ class SmplStage(TakeStage):
 
     def losses(self, network: nn.Module, batch: Batch, progress: float) -> dict[str, Tensor]:
         """All terms, means over the scenes."""
-        return _mean([self._terms(look) for look in looks(network, batch, adjust=progress >= 0.5)], dict(self.weights))
+        told = looks(network, batch, adjust=progress >= 0.5, rigs=False)
+        return _mean([self._terms(look) for look in told], dict(self.weights))
 
     def _terms(self, look: Look) -> dict[str, Tensor]:
         out, people = look.out, look.people
@@ -172,8 +175,15 @@ class PelvisStage(SmplStage):
         return {"pelvis": _pelvis(look), "pixels": _reprojection(joints, look), "chamfer": chamfer(corners, look)}
 
 
-def looks(network: nn.Module, batch: Batch, *, adjust: bool) -> Iterator[Look]:
-    """Scene by scene; the branches are frozen, so only what the paper adds costs memory."""
+def looks(network: nn.Module, batch: Batch, *, adjust: bool, rigs: bool = True) -> Iterator[Look]:
+    """Scene by scene; the branches are frozen, so only what the paper adds costs memory.
+
+    Args:
+        network: CHROMM.
+        batch: of scenes.
+        adjust: whether people adjust the scale.
+        rigs: even where cameras' poses are told.
+    """
     assert isinstance(network, Chromm)
     with torch.no_grad():
         features = network.encode(batch.scene_images.float() / 255.0, batch.human_images.float() / 255.0)
@@ -184,7 +194,8 @@ def looks(network: nn.Module, batch: Batch, *, adjust: bool) -> Iterator[Look]:
         views = _frames(batch.views, frames)
         out = network.decode(Features(features.scene[frames], features.human[frames]), views, size, heads=people.heads)
         intrinsics = batch.true_intrinsics[frames][people.heads.image]
-        ratio = scale_ratio(out, views) if adjust else out.head_position.new_ones(())
+        adjusted = adjust and (rigs or not bool(views.pose_known.any()))
+        ratio = scale_ratio(out, views) if adjusted else out.head_position.new_ones(())
         yield Look(out, people, intrinsics, views.scene_from_image[people.heads.image], batch.mask[frames], ratio)
 
 

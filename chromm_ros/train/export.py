@@ -159,7 +159,7 @@ def _notes(folder: Path, plan: Plan, checkpoint: Checkpoint) -> str:
     taken += f"{plan.takes.height} (clothes {plan.takes.clothes})"
     seen = f"{clips * plan.data.images} images of BEDLAM" if plan.data.bedlam else taken
     code = about.get("revision") or "unknown"
-    begun = ", ".join(filter(None, (getattr(plan.start, name) for name in ("weights", "scene", "human", "head"))))
+    begun = ", ".join(Path(name).stem for name in map(plan.start.__getattribute__, ("weights", "scene", "human", "head")) if name)
     text = (
         f"Stage {plan.stage}: {checkpoint.step} of {options.steps} steps, {seen}, "
         f"{checkpoint.seconds / 3600:.2f} hours on {about.get('hardware')}, "

@@ -1,6 +1,6 @@
-"""All tests: first those of parts, on all cores; then those of the whole, one after the other.
+"""All tests: those of parts, then those of whole chains, both on all cores; then those that talk over DDS, one after the other.
 
-The latter talk over DDS and mind the time, run the whole network and want all cores to themselves, or send worlds through whole chains.
+Chains run the whole network, train it, or send worlds and recordings through everything; what talks over DDS minds the time.
 
 Arguments are pytest's. If they name a file or folder, only that runs, and as pytest would run it.
 """
@@ -10,8 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-WHOLE = [
-    "test/ros",
+CHAINS = [
     "test/test_pipeline.py",
     "test/test_api.py",
     "test/model/test_compile.py",
@@ -19,12 +18,21 @@ WHOLE = [
     "test/model/test_second_reading.py",
     "test/train",
     "test/datasets/test_bedlam_training.py",
+    "test/convert",
+    "test/evaluate/test_ablations.py",
+    "test/evaluate/test_report.py",
+    "test/evaluate/test_runtime.py",
+    "test/evaluate/test_takes.py",
     "test/synthetic/world",
     "test/synthetic/test_clip_feed.py",
     "test/bench/test_bench_reconstruct.py",
     "test/bench/test_bench_world.py",
     *map(str, sorted(Path("test/reconstruct").glob("test_planted_*.py"))),
+    *map(str, sorted(Path("test/evaluate").glob("test_bag_*.py"))),
+    *map(str, sorted(Path("test/evaluate").glob("test_protocols*.py"))),
 ]
+DDS = ["test/ros"]
+ALL_CORES = ["-n", "auto", "--dist"]
 NOTHING_COLLECTED = 5
 
 
@@ -34,8 +42,12 @@ def main(arguments: list[str]) -> int:
         return run(arguments)
     # One thread per process: torch's own would stand in the way of the other processes.
     alone = {"OMP_NUM_THREADS": "1"}
-    ignored = [f"--ignore={path}" for path in WHOLE]
-    done = [run(["-n", "auto", "--dist", "worksteal", *ignored, *arguments], **alone), run([*WHOLE, *arguments])]
+    ignored = [f"--ignore={path}" for path in CHAINS + DDS]
+    done = [
+        run([*ALL_CORES, "worksteal", *ignored, *arguments], **alone),
+        run([*ALL_CORES, "loadfile", *CHAINS, *arguments], **alone),
+        run([*DDS, *arguments]),
+    ]
     failed = [status for status in done if status not in {0, NOTHING_COLLECTED}]
     return failed[0] if failed else min(done)
 

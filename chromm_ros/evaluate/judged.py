@@ -211,9 +211,9 @@ class Judged:
         )
         reason = "no camera has a found and a true pose"
         yield summary("TE", [scenes.translation_error(a, b) for a, b in zip(found, true, strict=True)], "m", reason)
-        yield summary(
-            "s-TE", [scenes.translation_error(a, b, with_scale=True) for a, b in zip(found, true, strict=True)], "m", reason
-        )
+        shapes = [scenes.translation_error(a, b, with_scale=True) for a, b in zip(found, true, strict=True)]
+        shapes = [errors for errors in shapes if scenes.scale_is_told(errors)] or [np.full(1, np.nan)]
+        yield summary("s-TE", shapes, "m", "no moment has three cameras with a found and a true pose")
         angles = [scenes.angle_error(a, b) for a, b in zip(found, true, strict=True)]
         yield summary("AE", angles, "deg", reason)
         yield summary("RRA@10", [scenes.share_below(errors, 10.0) for errors in angles], "", reason)

@@ -70,6 +70,11 @@ def translation_error(
     return lengths(placed - finite(truth[:, :3, 3]))
 
 
+def scale_is_told(errors: Float[np.ndarray, "C"]) -> bool:
+    """Whether errors of centres after a similarity mean anything: it lays two on any two, so three are needed (Kineo's rule)."""
+    return int(np.isfinite(errors).sum()) >= LEAST
+
+
 def angle_error(found: Float[np.ndarray, "C 4 4"], truth: Float[np.ndarray, "C 4 4"]) -> Float[np.ndarray, "K"]:
     """Angle between found and true relative rotation of each of the K pairs of cameras (AE), degrees; in no gauge."""
     first, second = np.triu_indices(len(found), 1)

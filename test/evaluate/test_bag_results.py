@@ -212,6 +212,18 @@ def test_moments_when_nobody_is_there_are_compared_too() -> None:
         judged([said(1), said(2)], [truth(1, "coco"), truth(2, "smpl")])
 
 
+def test_two_cameras_do_not_tell_an_error_with_free_scale() -> None:
+    wrong = RIG.copy()
+    wrong[:2, :3, 3] *= 1.5
+    lost = RIG.copy()
+    lost[2] = np.nan
+    scores = judged([said(0, poses=wrong)], [truth(0, world_from_cam=lost)], same_world=False)
+    assert scores["s-TE"].value is None and "three cameras" in scores["s-TE"].reason, "two centres are laid on any two"
+    assert scores["TE"].value > 0.1
+    scores = judged([said(k, poses=wrong) for k in (0, 1)], [truth(0, world_from_cam=lost), truth(1)], same_world=False)
+    assert scores["s-TE"].value > 0.1 and scores["s-TE"].count == 3
+
+
 def test_swapped_ids_cost_identity_but_no_error() -> None:
     swapped = replace(said(2), ids=np.array([2, 1]))
     scores = judged([said(0), said(1), swapped, said(3)], [truth(k) for k in range(4)])

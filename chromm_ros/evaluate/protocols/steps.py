@@ -13,7 +13,6 @@ from jaxtyping import Float64, Int64
 
 from chromm_ros.data.truth import LabelledSequence
 from chromm_ros.evaluate import bodies, scenes
-from chromm_ros.evaluate.bodies import LEAST
 from chromm_ros.evaluate.identity import DetectionCounts
 from chromm_ros.evaluate.protocols.closed import Known, Runner, Said, moments
 from chromm_ros.evaluate.protocols.joints import Joints, Ours
@@ -68,7 +67,7 @@ class Step:
         a, b = self.found_cameras, self.true_cameras
         angles = scenes.angle_error(a, b)
         shape = scenes.translation_error(a, b, with_scale=True)
-        told = int(np.isfinite(shape).sum()) >= LEAST
+        told = scenes.scale_is_told(shape)
         values: dict[tuple[str, str], Float64[np.ndarray, "N"]] = {
             ("TE", "m"): scenes.translation_error(a, b),
             ("s-TE", "m"): shape if told else np.full(len(shape), np.nan),

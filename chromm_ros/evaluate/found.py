@@ -38,7 +38,7 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """A whole recording of results: some hundred bytes for each person and moment."""
+    """A whole recording of results: no image, but 1.3 kB of joints for each person and moment."""
 
     moments: tuple[Found, ...]
     """By stamp."""

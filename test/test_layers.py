@@ -28,7 +28,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "draw": LOWEST | {"geometry", "body"},
     "train": LOWEST | {"geometry", "config", "model", "body", "data", "datasets", "synthetic"},
     "inputs": LOWEST | {"geometry", "data", "stream"},
-    "evaluate": LOWEST | {"geometry", "pipeline", "model", "config", "stream", "data", "inputs", "datasets", "synthetic", "body", "draw"},
+    "evaluate": LOWEST
+    | {"geometry", "pipeline", "model", "config", "stream", "data", "inputs", "datasets", "synthetic", "body", "draw"},
     "ros": LOWEST | {"geometry", "pipeline", "config", "stream", "body", "data", "inputs", "draw", "msg"},
     "demo": LOWEST | {"geometry", "config", "stream", "data", "inputs", "body", "draw", "evaluate", "ros", "msg"},
     "bench": LOWEST

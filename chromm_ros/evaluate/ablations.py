@@ -21,7 +21,8 @@ from chromm_ros.config import ChrommConfig
 from chromm_ros.errors import ConfigError
 from chromm_ros.evaluate.compare import bootstrap
 from chromm_ros.evaluate.runtime import about
-from chromm_ros.evaluate.takes import Tally, Told, judge
+from chromm_ros.evaluate.takes import Tally, judge
+from chromm_ros.evaluate.told import Told
 from chromm_ros.model.inputs import Batch
 from chromm_ros.model.predictor import Predictor
 from chromm_ros.pipeline import Pipeline

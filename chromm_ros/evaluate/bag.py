@@ -24,6 +24,7 @@ from chromm_ros.evaluate.bags import BagSequence
 from chromm_ros.evaluate.outcome import Outcome
 from chromm_ros.evaluate.replayed import windows
 from chromm_ros.evaluate.result import judge
+from chromm_ros.evaluate.told import KNOWN
 from chromm_ros.records import Reconstruction, Window
 from chromm_ros.settings import assignments, merged
 
@@ -95,6 +96,7 @@ def evaluate(
     )
     with torch.inference_mode(), writer, _bar(sequence, say) as tell:
         spent = run_chain(sequence, config, pipeline, writer, tell)
+        about["runtime"] = (*runtime.latency(np.array(spent)), *runtime.one_scene(pipeline, repeats=1))
     about["config"] = {**about["config"], "recording": told(sequence)}
     return judge(result, sequence, np.array(spent), LATENCY, about)
 
@@ -153,9 +155,6 @@ def add_parser(subparsers: Any) -> None:
     parser.set_defaults(run=run)
 
 
-KNOWN = {"poses": (True, True), "intrinsics": (True, False), "nothing": (False, False)}
-
-
 def add_bag_arguments(parser: argparse.ArgumentParser) -> None:
     """What `eval bag` and `eval live` have in common."""
     add = parser.add_argument
@@ -197,13 +196,17 @@ def run(arguments: argparse.Namespace) -> int:
         ChrommError: if anything that was named cannot be used.
     """
     config = settings(arguments)
-    intrinsics, poses = KNOWN[arguments.known]
+    known = KNOWN[arguments.known]
+    if arguments.depth and not known.intrinsics:
+        raise ConfigError(
+            "--known nothing and --depth contradict one another: depths in metres tell more of cameras than intrinsics do"
+        )
     sequence = BagSequence(
         arguments.bag,
         truth=arguments.truth,
         cameras=arguments.cameras,
-        intrinsics=intrinsics,
-        poses=poses,
+        intrinsics=known.intrinsics,
+        poses=known.poses,
         depths=depth_topics(arguments.depth),
         sync=config.sync,
         say=Complaints(),

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chromm_ros.evaluate.told import KNOWN
+
 if TYPE_CHECKING:
     from chromm_ros.synthetic.feed import Clip
 
@@ -31,7 +33,6 @@ COLUMNS = (
     "F1", "head depth % median", "scene depth % median", "root deg median", "MPJPE mm", "PA-MPJPE mm", "W-MPJPE mm", "association",
     "people F1", "camera deg", "camera m",
 )  # fmt: skip  # in the table; JSON has all
-TOLD = {"poses": (True, True), "intrinsics": (True, False), "nothing": (False, False)}
 
 
 def main(argv: list[str]) -> int:
@@ -55,7 +56,7 @@ def _parser(called: list[str]) -> argparse.ArgumentParser:
     add = takes.add_argument
     add("--weights", default="nano", help="of the whole network, a file or a name (default: nano)")
     add("--clothes", nargs="+", choices=CLOTHES, default=list(CLOTHES), help="what people wear (default: each)")
-    add("--known", nargs="+", choices=tuple(TOLD), default=list(TOLD), help="of the cameras (default: each)")
+    add("--known", nargs="+", choices=tuple(KNOWN), default=list(KNOWN), help="of the cameras (default: each)")
     add("--count", type=int, default=16, help="takes, from the beginning of the list, at most 64 (default: 16)")
     add("--views", type=int, default=4, help="cameras (default: 4)")
     add("--steps", type=int, default=8, help="moments of a window, a tenth of a second apart (default: 8)")
@@ -67,7 +68,7 @@ def _parser(called: list[str]) -> argparse.ArgumentParser:
 
 def _takes(arguments: argparse.Namespace) -> int:
     from chromm_ros.config import ChrommConfig
-    from chromm_ros.evaluate.takes import Told, on_takes
+    from chromm_ros.evaluate.takes import on_takes
     from chromm_ros.pipeline import Pipeline
 
     pipeline = Pipeline(ChrommConfig.from_mapping({"model": {"checkpoint": arguments.weights}}))
@@ -75,7 +76,7 @@ def _takes(arguments: argparse.Namespace) -> int:
     for clothes in arguments.clothes:
         clips = list(_clips(arguments, clothes))
         for known in arguments.known:
-            told = Told(*TOLD[known])
+            told = KNOWN[known]
             tally = on_takes(pipeline, iter(clips), told)
             rows.append({"clothes": clothes, "known": told.text, **tally.row()})
             sys.stderr.write(f"{clothes}, {told.text}: done\n")

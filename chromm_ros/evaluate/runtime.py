@@ -21,7 +21,8 @@ from jaxtyping import Float
 import chromm_ros
 from chromm_ros.config import ChrommConfig
 from chromm_ros.evaluate.outcome import Outcome, Score1, summary
-from chromm_ros.evaluate.takes import Told, window_of
+from chromm_ros.evaluate.takes import window_of
+from chromm_ros.evaluate.told import Told
 from chromm_ros.pipeline import Pipeline
 from chromm_ros.settings import to_mapping
 from chromm_ros.synthetic.feed import Clip, clip

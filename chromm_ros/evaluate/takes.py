@@ -16,6 +16,7 @@ from chromm_ros.body.network_params import params_from_rotations
 from chromm_ros.body.skeleton import BODY_JOINTS, HEAD
 from chromm_ros.evaluate import bodies, scenes
 from chromm_ros.evaluate.identity import DetectionCounts, PairCounts, association
+from chromm_ros.evaluate.told import Told
 from chromm_ros.geometry import se3
 from chromm_ros.geometry.rotation import geodesic_angle, matrix_from_rotvec
 from chromm_ros.pipeline import Pipeline
@@ -25,22 +26,6 @@ from chromm_ros.synthetic.finding import may_be_found, on_image, to_find
 
 NEAR = 0.08
 """Farthest that a found head may be from the true one and still be its own, as a share of the image's longer side."""
-
-
-@dataclass(frozen=True)
-class Told:
-    """What the chain is told of the cameras."""
-
-    intrinsics: bool = True
-    """Whether it knows their intrinsics."""
-    poses: bool = True
-    """Whether it knows where they are."""
-
-    @property
-    def text(self) -> str:
-        """For tables."""
-        known = [name for name, on in (("intrinsics", self.intrinsics), ("poses", self.poses)) if on]
-        return " and ".join(known) + " known" if known else "nothing known"
 
 
 def window_of(clip: Clip, told: Told, index: int = 0, first: int = 0) -> Window:

@@ -322,7 +322,22 @@ def test_ctrl_c_leaves_nothing(films: Path, tmp_path: Path) -> None:
     folder.mkdir()
     for k in range(400):
         (folder / f"{k}.jpg").symlink_to(_still(tmp_path))
-    call = [sys.executable, "-m", "chromm_ros", "convert", "videos", "--some", "--fps", "5", "--width", "600"]
+    # Whoever starts tests in the background has them ignore the signal, and so their children.
+    program = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from chromm_ros.__main__ import main; "
+    )
+    call = [
+        sys.executable,
+        "-c",
+        f"{program}sys.exit(main(sys.argv[1:]))",
+        "convert",
+        "videos",
+        "--some",
+        "--fps",
+        "5",
+        "--width",
+        "600",
+    ]
     call += ["--calibration", str(films / "Calib.toml"), "--out", str(tmp_path / "place" / "bag"), str(folder)]
     with subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None

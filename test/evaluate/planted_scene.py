@@ -8,7 +8,7 @@ import numpy as np
 from chromm_ros.data.truth import Truth
 from chromm_ros.evaluate.judged import COMMON
 from chromm_ros.evaluate.protocols.joints import MIDDLE
-from chromm_ros.evaluate.takes import Told
+from chromm_ros.evaluate.told import Told
 from chromm_ros.geometry.rotation import matrix_from_rotvec
 from chromm_ros.geometry.sim3 import Similarity
 from chromm_ros.model.predictor import Predictor

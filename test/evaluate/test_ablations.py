@@ -11,7 +11,8 @@ from chromm_ros import __main__ as cli
 from chromm_ros.config import ChrommConfig
 from chromm_ros.evaluate import ablations
 from chromm_ros.evaluate.ablations import GROUPS, STEPS, Group, Remembered, Variant, ablate, seen_by, table
-from chromm_ros.evaluate.takes import Told, window_of
+from chromm_ros.evaluate.takes import window_of
+from chromm_ros.evaluate.told import Told
 from chromm_ros.model.config import ModelOptions
 from chromm_ros.model.predictor import Predictor
 from chromm_ros.synthetic import held_out

@@ -16,7 +16,7 @@ from chromm_ros.evaluate.protocols.joints import Ours
 from chromm_ros.evaluate.protocols.main import evaluate
 from chromm_ros.evaluate.protocols.outcomes import of_segments
 from chromm_ros.evaluate.protocols.segments import Cut, segments
-from chromm_ros.evaluate.takes import Told
+from chromm_ros.evaluate.told import Told
 from chromm_ros.pipeline import Pipeline
 from chromm_ros.records import Frame
 from chromm_ros.settings import merged

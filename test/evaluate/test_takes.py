@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from chromm_ros.config import ChrommConfig
-from chromm_ros.evaluate.takes import Tally, Told, judge, window_of
+from chromm_ros.evaluate.takes import Tally, judge, window_of
+from chromm_ros.evaluate.told import Told
 from chromm_ros.geometry import se3
 from chromm_ros.geometry.rotation import matrix_from_rotvec
 from chromm_ros.model.predictor import Predictor

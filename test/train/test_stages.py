@@ -363,9 +363,13 @@ def test_the_network_sees_what_it_is_told_and_nothing_else(clips: list[Clip]) ->
 
 def test_the_scale_comes_in_after_half_of_the_steps(clips: list[Clip]) -> None:
     stage = stage_of("smpl")
-    batch = batch_for(stage, clips)
+    told = batch_for(stage, clips)
+    batch = replace(told, views=replace(told.views, pose_known=torch.zeros_like(told.views.pose_known)))
     place = [float(stage.losses(oracle(batch, nearer(0.8)), batch, progress)["place"]) for progress in (0.0, 0.49, 0.5, 1.0)]
     assert place[0] == place[1] and place[2] == place[3] and place[2] < 0.5 * place[0]
+    known = replace(told, views=replace(told.views, pose_known=torch.ones_like(told.views.pose_known)))
+    early, late = (float(stage.losses(oracle(known, nearer(0.8)), known, progress)["place"]) for progress in (0.0, 1.0))
+    assert early == late, "known cameras tell the scale"
 
 
 def published(folder: Path) -> dict[str, str]:

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from chromm_ros.data.truth import LabelledSequence, Truth
 from chromm_ros.evaluate.protocols.joints import Ours
-from chromm_ros.evaluate.takes import Told
+from chromm_ros.evaluate.told import Told
 from chromm_ros.records import Frame, FrameSet, Reconstruction, Window
 
 SETTINGS = {"tracking": {"max_gap_s": 600.0, "min_hits": 1}}

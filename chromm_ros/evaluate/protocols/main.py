@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chromm_ros.errors import ConfigError, FileError, InputError
+from chromm_ros.evaluate.told import KNOWN
 from chromm_ros.settings import assignments, merged
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from chromm_ros.evaluate.protocols.closed import Runner
     from chromm_ros.pipeline import Pipeline
 
-KNOWN = {"nothing": (False, False), "intrinsics": (True, False), "poses": (True, True)}
 VIEWS = 4
 """Cameras of the multi-view protocols."""
 FILE = "published.md"
@@ -127,14 +127,13 @@ def run(arguments: argparse.Namespace) -> int:
     from chromm_ros.evaluate import published
     from chromm_ros.evaluate.protocols.closed import SETTINGS, Runner
     from chromm_ros.evaluate.report import made_with, table
-    from chromm_ros.evaluate.takes import Told
     from chromm_ros.pipeline import Pipeline
 
     names = _names(arguments)
     weights = {"model": {"checkpoint": arguments.weights}}
     config = merged(ChrommConfig(), SETTINGS, weights, assignments(arguments.set, "model.device=cpu"))
     pipeline = Pipeline(config)
-    runner = Runner(pipeline, Told(*KNOWN[arguments.known]), _ours(arguments, pipeline))
+    runner = Runner(pipeline, KNOWN[arguments.known], _ours(arguments, pipeline))
     protocol = PROTOCOLS[arguments.protocol]
     with torch.inference_mode():
         told = evaluate(_opened(arguments, names), runner, arguments.way, most=protocol.most, tell=_say)
@@ -228,7 +227,7 @@ def _outcome(arguments: argparse.Namespace, pipeline: Pipeline, runner: Runner, 
     return Outcome(
         title=f"{dataset(protocol.dataset).title} ({arguments.way}), {sequences}, {arguments.known} known of the cameras",
         up=protocol.up,
-        runtime=(summary("each closed set, images in memory", spent, "ms"),),
+        runtime=(summary("each closed set, images in memory", spent, "ms"), *runtime.one_scene(pipeline, repeats=1)),
         latency_ms=spent,
         **told,
         **about,

@@ -6,6 +6,8 @@ which nothing is known, or that was not found where it is known, gets NaN. Defin
 which GVHMR and Human3R share.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float
 
@@ -68,6 +70,21 @@ def mpjpe(
     """
     off = _minus(found, truth)
     return _mean(off - pelvis(off, hips), truth)
+
+
+def by_joint(off: Float[np.ndarray, "*B J 3"], hips: tuple[int, int], places: Sequence[int]) -> Float[np.ndarray, "K"]:
+    """MPJPE of each joint alone, mm; NaN of a joint that nobody has.
+
+    Args:
+        off: found minus true joints, metres.
+        hips: which two of the J are laid on one another.
+        places: of the J joints in the answer, which ends with the last of them; what lies between is NaN.
+    """
+    each = MM * lengths(off - pelvis(off, hips)).reshape(-1, off.shape[-2])
+    known = np.isfinite(each)
+    values = np.full(max(places) + 1, np.nan)
+    values[list(places)] = np.where(known, each, 0.0).sum(axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan)
+    return values
 
 
 def pa_mpjpe(found: Float[np.ndarray, "*B J 3"], truth: Float[np.ndarray, "*B J 3"]) -> Float[np.ndarray, "*B"]:

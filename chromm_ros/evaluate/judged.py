@@ -21,7 +21,7 @@ from chromm_ros.errors import InputError
 from chromm_ros.evaluate import bodies, motion, scenes
 from chromm_ros.evaluate.found import Found
 from chromm_ros.evaluate.identity import DetectionCounts, PairCounts, association, idf1, switches
-from chromm_ros.evaluate.outcome import CameraTrack, Score1, Series, Track, summary
+from chromm_ros.evaluate.outcome import CameraTrack, Score1, Series, Track, share, summary
 from chromm_ros.evaluate.recording import LIMIT_M, NOBODY, match, sights
 from chromm_ros.geometry.sim3 import Similarity
 
@@ -187,10 +187,10 @@ class Judged:
         counts = sum(map(_detections, self.moments), DetectionCounts())
         pairs = sum(map(_pairs, self.moments), PairCounts())
         for name in ("precision", "recall", "f1"):
-            yield _share(f"people {name}", getattr(counts, name), counts.tp + counts.fp + counts.fn, "nobody is there or found")
+            yield share(f"people {name}", getattr(counts, name), counts.tp + counts.fp + counts.fn, "nobody is there or found")
         for name in ("accuracy", "precision", "recall", "f1"):
             total = pairs.tp + pairs.fp + pairs.fn + pairs.tn
-            yield _share(f"association {name}", getattr(pairs, name), total, "no such pairs of sights by two cameras")
+            yield share(f"association {name}", getattr(pairs, name), total, "no such pairs of sights by two cameras")
 
     def _identity(self) -> Iterator[Score1]:
         rows = [_presences(t, moment) for t, moment in enumerate(self.moments)]
@@ -198,7 +198,7 @@ class Judged:
         there = [(t, int(k)) for t, moment in enumerate(self.moments) for k in moment.truth.ids[moment.wanted]]
         truth_time, truth = (np.array(part, np.int64) for part in (zip(*there, strict=True) if there else ((), ())))
         value = idf1(time, said, truth_time, truth, same) if len(said) and len(truth) else float("nan")
-        yield _share("IDF1", value, len(truth), "nobody was found")
+        yield share("IDF1", value, len(truth), "nobody was found")
         yield Score1("identity switches", float(switches(time, said, same)), "", int((same >= 0).sum()))
 
     def _camera_scores(self) -> Iterator[Score1]:
@@ -231,13 +231,7 @@ class Judged:
     def per_joint_mm(self) -> dict[str, Float64[np.ndarray, "J"]]:
         """MPJPE of each joint in the order of the truth's set, as far as both have it."""
         off = self.arrays["placed"] - self.arrays["true"]
-        off = off - off[..., self.hips, :].mean(axis=-2, keepdims=True)
-        lengths = bodies.MM * np.linalg.norm(off, axis=-1).reshape(-1, off.shape[2])
-        places = COMMON[self.joint_set][1]
-        values = np.full(max(places) + 1, np.nan)
-        known = np.isfinite(lengths)
-        values[list(places)] = np.where(known, lengths, 0.0).sum(axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan)
-        return {"MPJPE": values}
+        return {"MPJPE": bodies.by_joint(off, self.hips, COMMON[self.joint_set][1])}
 
     def tracks(self) -> tuple[Track, ...]:
         """Ways of roots in the truth's world."""
@@ -286,7 +280,3 @@ def _presences(t: int, moment: Moment) -> tuple[np.ndarray, np.ndarray, np.ndarr
     same = np.array([moment.truth.ids[k] if k >= 0 else NOBODY for k in moment.owner], np.int64)
     counts = np.array([k < 0 or moment.wanted[k] for k in moment.owner], bool)
     return np.full(int(counts.sum()), t), moment.found.ids[counts], same[counts]
-
-
-def _share(name: str, value: float, count: int, reason: str) -> Score1:
-    return Score1(name, value, "", count) if np.isfinite(value) else Score1(name, None, "", count, reason)

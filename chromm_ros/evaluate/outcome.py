@@ -65,6 +65,11 @@ def summary(name: str, values: Any, unit: str, reason: str = "nothing to measure
     return Score1(name, None, unit, 0, reason if not len(array) else f"none of {len(array)} values is finite: {reason}")
 
 
+def share(name: str, value: float, count: int, reason: str) -> Score1:
+    """A share of `count` things; where it is not finite, there is none, for this reason."""
+    return Score1(name, value, "", count) if np.isfinite(value) else Score1(name, None, "", count, reason)
+
+
 @dataclass(frozen=True, eq=False)
 class Series:
     """One metric of one person over the frames of one sequence."""

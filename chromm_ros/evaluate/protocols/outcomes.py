@@ -12,7 +12,7 @@ from jaxtyping import Float64, Int64
 
 from chromm_ros.evaluate import bodies
 from chromm_ros.evaluate.identity import DetectionCounts
-from chromm_ros.evaluate.outcome import CameraTrack, Score1, Series, Track, summary
+from chromm_ros.evaluate.outcome import CameraTrack, Score1, Series, Track, share, summary
 from chromm_ros.evaluate.protocols.joints import Joints
 from chromm_ros.evaluate.protocols.segments import Cut, Segment
 from chromm_ros.evaluate.protocols.steps import Step
@@ -83,10 +83,7 @@ def _errors(parts: Sequence[Segment] | Sequence[Step]) -> Iterator[Score1]:
 def _people(parts: Sequence[Segment] | Sequence[Step]) -> Iterator[Score1]:
     total = sum((part.counts for part in parts), DetectionCounts())
     for name in ("precision", "recall", "f1"):
-        value = getattr(total, name)
-        known = bool(np.isfinite(value))
-        count = total.tp + total.fp + total.fn
-        yield Score1(f"people {name}", value if known else None, "", count, "" if known else NOBODY)
+        yield share(f"people {name}", getattr(total, name), total.tp + total.fp + total.fn, NOBODY)
 
 
 def _series(parts: Sequence[Segment] | Sequence[Step]) -> Iterator[Series]:
@@ -105,20 +102,13 @@ def _series(parts: Sequence[Segment] | Sequence[Step]) -> Iterator[Series]:
 def _per_joint(parts: Sequence[Segment] | Sequence[Step]) -> Float64[np.ndarray, "J"]:
     """Of each joint of the first set, bodies turned by the cameras and laid on one another by their hips, mm."""
     joints = parts[0].sets[0]
-    lengths = np.concatenate([_lengths(part.said, part.true, part.to_truth, joints) for part in parts])
-    known = np.isfinite(lengths)
-    values = np.full(max(joints.truth) + 1, np.nan)
-    values[list(joints.truth)] = np.where(known, lengths, 0.0).sum(axis=0) / np.where(
-        known.any(axis=0), known.sum(axis=0), np.nan
-    )
-    return values
+    off = np.concatenate([_off(part.said, part.true, part.to_truth, joints) for part in parts])
+    return bodies.by_joint(off, joints.hips, joints.truth)
 
 
-def _lengths(said: np.ndarray, true: np.ndarray, to_truth: Similarity, joints: Joints) -> Float64[np.ndarray, "N J"]:
-    turned = said[..., joints.found, :] @ to_truth.rotation.T
-    off = turned - true[..., joints.truth, :]
-    off = off - off[..., joints.hips, :].mean(axis=-2, keepdims=True)
-    return bodies.MM * bodies.lengths(off).reshape(-1, off.shape[-2])
+def _off(said: np.ndarray, true: np.ndarray, to_truth: Similarity, joints: Joints) -> Float64[np.ndarray, "N J 3"]:
+    off = said[..., joints.found, :] @ to_truth.rotation.T - true[..., joints.truth, :]
+    return np.asarray(off.reshape(-1, *off.shape[-2:]))
 
 
 def _tracks(parts: Sequence[Segment]) -> Iterator[Track]:

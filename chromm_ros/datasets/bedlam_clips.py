@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from chromm_ros.data.moment import Moment
 from chromm_ros.datasets.bedlam import Bedlam
-from chromm_ros.datasets.bedlam_moments import BedlamMoment, moment
+from chromm_ros.datasets.bedlam_moments import moment
 from chromm_ros.errors import FileError
 
 
@@ -28,7 +29,7 @@ class BedlamClips:
     steps: int = 1
     """Labelled images in a row, 1/6 s apart as BEDLAM's labels usually are."""
 
-    def __call__(self, seed: int) -> tuple[BedlamMoment, ...]:
+    def __call__(self, seed: int) -> tuple[Moment, ...]:
         """The clip; a sequence with too few labelled images gives way to the next by name."""
         rng = np.random.default_rng(seed)
         first = int(rng.integers(len(self.names)))

@@ -1,17 +1,18 @@
 """What training needs of BEDLAM beside frames and joints: depth, who is where in the image, and how much of them is seen.
 
-The rendered world knows all that exactly, BEDLAM's files nearly: of a body there are masks and no surface, so the seen share of a head
-is that of a disc about its joint.
+The rendered world knows all that exactly, BEDLAM's files nearly: of a body there are masks and no surface. So `Moment.visible` is 1 where
+any pixel shows the person, else 0, and `head_visible` the share of a disc about the head's joint. There is one view; ids are actors'
+numbers; bodies are the licensed SMPL-X, of whose 11 betas the record leaves the last out while the joints are of all of them.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int64, UInt8
+from jaxtyping import Bool, Float, Float32, Int64, UInt8
 
 from chromm_ros.body.skeleton import HEAD, PELVIS
+from chromm_ros.data.moment import Moment
 from chromm_ros.datasets.bedlam import RATE, Bedlam
 from chromm_ros.datasets.images import read_depth, read_image, read_mask, stamp_ns
 from chromm_ros.errors import FileError
@@ -27,43 +28,7 @@ _HEAD_RADIUS = 0.06
 _PARTS = ("body", "clothing", "hair")
 
 
-@dataclass(frozen=True)
-class BedlamMoment:
-    """One labelled image, field by field as `synthetic.truth.Moment` with V = 1, so that `Moment(**vars(this))` is one."""
-
-    stamp_ns: int
-    """Time since the sequence began."""
-    images: UInt8[np.ndarray, "1 H W 3"]
-    """RGB."""
-    depth: Float32[np.ndarray, "1 H W"]
-    """Metres along z; 0 where nothing is."""
-    person: UInt8[np.ndarray, "1 H W"]
-    """0 for nobody who is labelled, else 1 + index of the person."""
-    intrinsics: Float64[np.ndarray, "1 3 3"]
-    """Pixels of the image."""
-    distortion: Float64[np.ndarray, "1 5"]
-    """Zeros."""
-    world_from_cam: Float64[np.ndarray, "1 4 4"]
-    """World z up."""
-    ids: Int64[np.ndarray, "P"]
-    """Number of the actor."""
-    body: BodyParams
-    """Leading shape (P,), in the world; the licensed SMPL-X. The record has 10 betas, of 11 the last is left out."""
-    joints: Float64[np.ndarray, "P 55 3"]
-    """In the world, metres, of all betas."""
-    visible: Float32[np.ndarray, "1 P"]
-    """1 if any pixel shows the person, else 0: masks do not tell the share."""
-    head_visible: Float32[np.ndarray, "1 P"]
-    """Share of a disc about the head's joint that shows the person."""
-    pixels: Int64[np.ndarray, "1 P"]
-    """Pixels that show the person."""
-    head_pixel: Float64[np.ndarray, "1 P 2"]
-    """Joint 15, maybe beyond the image; NaN behind the camera."""
-    pelvis_pixel: Float64[np.ndarray, "1 P 2"]
-    """Joint 0, likewise."""
-
-
-def moments(sequence: Bedlam) -> Iterator[BedlamMoment]:
+def moments(sequence: Bedlam) -> Iterator[Moment]:
     """Every labelled image of a sequence, read when it is asked for.
 
     Raises:
@@ -75,7 +40,7 @@ def moments(sequence: Bedlam) -> Iterator[BedlamMoment]:
         yield moment(sequence, number)
 
 
-def moment(sequence: Bedlam, number: int) -> BedlamMoment:
+def moment(sequence: Bedlam, number: int) -> Moment:
     """One labelled image of `sequence.numbers()`; raises as `moments`."""
     model, bodies = sequence.model(), sequence.bodies(number)
     intrinsics, world_from_cam = sequence.camera(number)
@@ -88,7 +53,7 @@ def moment(sequence: Bedlam, number: int) -> BedlamMoment:
     heads = [
         _head_share(person == place + 1, pixels[place, HEAD], joints[place, HEAD, 2], intrinsics) for place in range(len(joints))
     ]
-    return BedlamMoment(
+    return Moment(
         stamp_ns=stamp_ns(number, RATE),
         images=image[None],
         depth=_depth(sequence.folder / "depth" / f"{stem}_depth.exr", image.shape[:2])[None],

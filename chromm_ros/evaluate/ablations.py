@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from chromm_ros.config import ChrommConfig
+from chromm_ros.data.moment import Moment
 from chromm_ros.errors import ConfigError
 from chromm_ros.evaluate.compare import bootstrap
 from chromm_ros.evaluate.runtime import about
@@ -29,7 +30,6 @@ from chromm_ros.pipeline import Pipeline
 from chromm_ros.records import Prediction, Window
 from chromm_ros.synthetic import held_out
 from chromm_ros.synthetic.feed import Clip, clip
-from chromm_ros.synthetic.truth import Moment
 from chromm_ros.synthetic.world.take import TakeOptions
 
 STEPS, VIEWS, MOST_VIEWS = 8, 4, 6

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing.process import BaseProcess
 from types import TracebackType
 
-from chromm_ros.synthetic.truth import Moment
+from chromm_ros.data.moment import Moment
 from chromm_ros.synthetic.world.crowd import LASTS_S
 from chromm_ros.synthetic.world.take import Take, TakeOptions
 

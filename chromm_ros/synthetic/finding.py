@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from chromm_ros.body.skeleton import HEAD
+from chromm_ros.data.moment import Moment
 from chromm_ros.geometry import se3
-from chromm_ros.synthetic.truth import Moment
 
 SEEN = 0.35
 """Share of a head's surface that must be seen for it to be looked for."""

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
+from chromm_ros.data.moment import Moment
 from chromm_ros.errors import ConfigError, FileError
 from chromm_ros.settings import assignments, merged
 from chromm_ros.synthetic.recording import record
-from chromm_ros.synthetic.truth import Moment
 from chromm_ros.synthetic.world.crowd import LASTS_S
 from chromm_ros.synthetic.world.take import Take, TakeOptions
 

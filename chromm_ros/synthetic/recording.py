@@ -16,9 +16,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from chromm_ros.data.bag_writer import BagWriter
+from chromm_ros.data.moment import Moment
 from chromm_ros.geometry import se3
 from chromm_ros.synthetic.finding import to_find
-from chromm_ros.synthetic.truth import Moment
 from chromm_ros.synthetic.world.take import Take
 
 WORLD = "world"

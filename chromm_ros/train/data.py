@@ -10,7 +10,6 @@ from chromm_ros.datasets.bedlam_clips import BedlamClips
 from chromm_ros.errors import ConfigError, InputError
 from chromm_ros.settings import Settings, setting
 from chromm_ros.synthetic.feed import Clip, clip
-from chromm_ros.synthetic.truth import Moment
 from chromm_ros.synthetic.world.take import TakeOptions
 
 
@@ -55,8 +54,4 @@ def maker(data: DataOptions, takes: TakeOptions, *, moments: int, period_s: floa
             else "another one than those for validation"
         )
         raise InputError(f"{root} has no such scene of BEDLAM: expected {wanted}")
-    return partial(_of_bedlam, BedlamClips(root, Path(data.body_models).expanduser(), names, data.images))
-
-
-def _of_bedlam(make: BedlamClips, number: int) -> Clip:
-    return tuple(Moment(**vars(each)) for each in make(number))
+    return BedlamClips(root, Path(data.body_models).expanduser(), names, data.images)

@@ -5,8 +5,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from chromm_ros.data.moment import Moment
 from chromm_ros.model.config import SIZES, NetworkConfig
-from chromm_ros.synthetic.truth import Moment
 from chromm_ros.train.targets import Batch, Knowledge, batch_of
 
 S = TypeVar("S", bound="TakeStage")

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from chromm_ros.body.skeleton import HEAD
+from chromm_ros.data.moment import Moment
 from chromm_ros.errors import InputError
 from chromm_ros.geometry import se3
 from chromm_ros.geometry.rotation import matrix_from_rotvec
@@ -22,7 +23,6 @@ from chromm_ros.model.config import PATCH, NetworkConfig
 from chromm_ros.model.human_branch import Detections
 from chromm_ros.model.inputs import Views, human_from_image, letterbox, resize, scene_from_image, scene_size
 from chromm_ros.synthetic.finding import HIDDEN, in_image, to_find
-from chromm_ros.synthetic.truth import Moment
 
 T = TypeVar("T")
 

@@ -66,7 +66,7 @@ def test_clips_are_chosen_by_number_and_validation_has_scenes_of_its_own(root: P
         clip, again = make(3), make(3)
         assert [m.stamp_ns for m in clip] == [m.stamp_ns for m in again] == sorted(m.stamp_ns for m in clip)
         assert len({m.stamp_ns for m in clip}) == 2 and clip[0].images.shape == (1, 72, 128, 3)
-        assert {name.partition("/")[0] in HELD_OUT_SCENES for name in make.args[0].names} == {held_out}  # type: ignore[attr-defined]
+        assert {name.partition("/")[0] in HELD_OUT_SCENES for name in make.names} == {held_out}  # type: ignore[attr-defined]
 
 
 def test_what_is_missing_is_said(root: Path, models: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from chromm_ros.data.bag import BagReader
 from chromm_ros.data.messages import body_params, cloud_arrays, matrix_from_pose, stamp_ns
+from chromm_ros.data.moment import Moment
 from chromm_ros.errors import ConfigError, FileError
 from chromm_ros.geometry import se3
 from chromm_ros.geometry.rotation import matrix_from_rotvec
@@ -15,7 +16,6 @@ from chromm_ros.synthetic.finding import may_be_found, on_image, to_find
 from chromm_ros.synthetic.main import main
 from chromm_ros.synthetic.making import options
 from chromm_ros.synthetic.recording import BEGIN_NS, record
-from chromm_ros.synthetic.truth import Moment
 from chromm_ros.synthetic.world.take import Take, TakeOptions
 
 SMALL = TakeOptions(views=2, people_min=2, people_max=3, width=112, height=84, photo=False, rig="room")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chromm_ros.synthetic.truth import Moment
+from chromm_ros.data.moment import Moment
 from chromm_ros.synthetic.world.take import Take, TakeOptions
 
 ROOM = TakeOptions(views=2, people_min=3, people_max=3, photo=False, rig="room")

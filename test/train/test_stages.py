@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from chromm_ros.data.moment import Moment
 from chromm_ros.geometry import se3
 from chromm_ros.model.checkpoint import Card, save_weights
 from chromm_ros.model.chromm import Chromm, ChrommOutput
@@ -24,7 +25,6 @@ from chromm_ros.model.scene_conditions import ray_map
 from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.people import People as Found
 from chromm_ros.reconstruct.scale import ScaleConfig, head_pelvis_ratio
-from chromm_ros.synthetic.truth import Moment
 from chromm_ros.train import begin, chromm_stage
 from chromm_ros.train.bodies import joints_from_head
 from chromm_ros.train.build import composed, whole

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from chromm_ros.body.smplx_body import SmplxBody
+from chromm_ros.data.moment import Moment
 from chromm_ros.errors import InputError
 from chromm_ros.geometry import se3
 from chromm_ros.model.config import PATCH, SIZES
 from chromm_ros.model.inputs import InputMaker
 from chromm_ros.model.pinhole import compose, project
 from chromm_ros.records import Frame, FrameSet, Window
-from chromm_ros.synthetic.truth import Moment
 from chromm_ros.train.bodies import joints_from_head
 from chromm_ros.train.targets import Batch, Knowledge, batch_of
 

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from chromm_ros.body.skeleton import HEAD
+from chromm_ros.data.moment import Moment
 from chromm_ros.geometry import se3
 from chromm_ros.records import BodyParams
 from chromm_ros.settings import Settings, setting
@@ -16,7 +17,6 @@ from chromm_ros.synthetic.render.draw import Drawn, draw
 from chromm_ros.synthetic.render.lens import PhotoOptions, distort, expose, pinhole_for
 from chromm_ros.synthetic.render.material import Materials
 from chromm_ros.synthetic.render.mesh import Mesh, Scene, merge
-from chromm_ros.synthetic.truth import Moment
 from chromm_ros.synthetic.world.crowd import Crowd, gather
 from chromm_ros.synthetic.world.rig import KINDS, mounted
 from chromm_ros.synthetic.world.room import Room, decorated, lit

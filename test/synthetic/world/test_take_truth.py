@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from chromm_ros.data.moment import Moment
 from chromm_ros.geometry import se3
 from chromm_ros.synthetic.people.puppet import Puppet
-from chromm_ros.synthetic.truth import Moment
 from chromm_ros.synthetic.world.take import Take, TakeOptions
 
 OPTIONS = TakeOptions(views=4, people_min=2, photo=False, clothes="suits")

@@ -1,4 +1,4 @@
-"""What is true of a picture: everything that the synthetic world knows of one moment, as its cameras see it."""
+"""What is true of a picture, in full: what training needs of one moment, from the synthetic world or a dataset."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from chromm_ros.records import BodyParams
 
 @dataclass(frozen=True)
 class Moment:
-    """One moment of a take: V cameras of one size, P people who are there. Conventions as in `records`."""
+    """One moment of a take or a sequence: V cameras of one size, P people who are there. Conventions as in `records`."""
 
     stamp_ns: int
     """Time since the take began."""
@@ -25,11 +25,11 @@ class Moment:
     distortion: Float64[np.ndarray, "V 5"]
     """`plumb_bob` coefficients k1, k2, p1, p2, k3 of the delivered images; zeros for a pinhole."""
     world_from_cam: Float64[np.ndarray, "V 4 4"]
-    """Poses of the cameras; the floor is z = 0."""
+    """Poses of the cameras, z up; in a take the floor is z = 0."""
     ids: Int64[np.ndarray, "P"]
     """Who it is, the same for the whole take."""
     body: BodyParams
-    """Leading shape (P,), in the world; the free body."""
+    """Leading shape (P,), in the world; of a take the free body."""
     joints: Float64[np.ndarray, "P 55 3"]
     """In the world, metres."""
     visible: Float32[np.ndarray, "V P"]

@@ -32,6 +32,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
+from chromm_ros.geometry.triangulate import dot
 from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.people import People
 from chromm_ros.settings import Settings, setting
@@ -149,10 +150,9 @@ def shares(
     if pose:
         least += pose * cdist(canonical.mean(axis=1), canonical.mean(axis=1))
     a, b = np.nonzero(np.triu((least < limit) & (view[:, None] != view), 1))
-    cost = place * _apart(joints[a] - joints[b], spread[a], spread[b]) if place else np.zeros(len(a))
+    cost = place * _apart(_between(joints, a, b), spread[a], spread[b]) if place else np.zeros(len(a))
     if pose:
-        apart = canonical[a] - canonical[b]
-        cost += pose * np.sqrt(np.einsum("pmd,pmd->pm", apart, apart)).mean(axis=-1)
+        cost += pose * np.sqrt(_square(_between(canonical, a, b))).mean(axis=-1)
     share = np.full((len(view), len(view)), 2.0)
     share[a, b] = share[b, a] = np.minimum(cost / config.max_cost_m, 2.0)
     return share
@@ -167,18 +167,36 @@ def _all_apart(points: Float[np.ndarray, "N 3"], spread: Float[np.ndarray, "N 3"
     return np.asarray(np.sqrt(np.maximum(cdist(points, points, "sqeuclidean") - forgiven, 0.0)))
 
 
+def _between(points: Float[np.ndarray, "N M 3"], a: Int[np.ndarray, "K"], b: Int[np.ndarray, "K"]) -> Float[np.ndarray, "3 K M"]:
+    """What lies between points of pairs, by axis, in float32 (a micrometre): there are many, and all arithmetic runs along K and M."""
+    axes = np.moveaxis(points - points[:1, :1], -1, 0).astype(np.float32, order="C")  # near zero, where float32 is fine
+    return np.asarray(axes.take(a, axis=1) - axes.take(b, axis=1))
+
+
+def _square(moved: Float[np.ndarray, "3 K M"]) -> Float[np.ndarray, "K M"]:
+    x, y, z = moved
+    return np.asarray(x * x + y * y + z * z)
+
+
+def _along(moved: Float[np.ndarray, "3 K M"], ray: Float[np.ndarray, "K 3"]) -> Float[np.ndarray, "K M"]:
+    (x, y, z), (a, b, c) = moved, ray.T.astype(np.float32)[..., None]
+    return np.asarray(x * a + y * b + z * c)
+
+
 def _apart(
-    moved: Float[np.ndarray, "K M 3"], first: Float[np.ndarray, "K 3"], second: Float[np.ndarray, "K 3"]
+    moved: Float[np.ndarray, "3 K M"], first: Float[np.ndarray, "K 3"], second: Float[np.ndarray, "K 3"]
 ) -> Float[np.ndarray, "K"]:
     """Mean length of what lies between points of pairs, shorter along two rays: sqrt(d' S^-1 d) with S = I + first first' + second second'.
 
     So it is the plain length where the rays are zero: nothing is forgiven.
     """
-    square = np.einsum("kmd,kmd->km", moved, moved)
-    p, q = (np.einsum("kmd,kd->km", moved, ray) for ray in (first, second))
-    aa, bb, ab = (1.0 + (first**2).sum(-1))[:, None], (1.0 + (second**2).sum(-1))[:, None], (first * second).sum(-1)[:, None]
-    forgiven = (bb * p**2 - 2.0 * ab * p * q + aa * q**2) / (aa * bb - ab**2)  # Woodbury
-    return np.asarray(np.sqrt(np.maximum(square - forgiven, 0.0)).mean(axis=-1))
+    p, q = _along(moved, first), _along(moved, second)
+    aa, bb, ab = 1.0 + dot(first, first), 1.0 + dot(second, second), dot(first, second)
+    pp, pq, qq = (part.astype(np.float32)[:, None] for part in np.stack([bb, -2.0 * ab, aa]) / (aa * bb - ab**2))  # Woodbury
+    square = _square(moved)
+    square -= p * (pp * p + pq * q)
+    square -= qq * q * q
+    return np.asarray(np.sqrt(np.maximum(square, 0.0, out=square), out=square).mean(axis=-1), np.float64)
 
 
 def ballots(share: Float[np.ndarray, "N N"], view: Int[np.ndarray, "N"]) -> Float[np.ndarray, "N N"]:

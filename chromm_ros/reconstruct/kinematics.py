@@ -59,13 +59,19 @@ def posed_joints(
     expression: Float[np.ndarray, "P 10"],
 ) -> Float[np.ndarray, "P 55 3"]:
     """The joints that `SmplxBody.joints` gives for the same bodies without translation, metres, as float64."""
-    posed = np.array(np.moveaxis(skeleton.rest_joints(betas, expression)[:, _ORDER], 0, -1), order="C")
+    rest = skeleton.rest_joints(betas, expression).reshape(len(betas), JOINTS * 3).T.reshape(JOINTS, 3, len(betas))
+    posed = rest.take(_ORDER, axis=0)
     turn = np.empty((JOINTS, 3, 3, len(betas)), np.float32)  # joints 3 3 P: all arithmetic runs along P
-    turn[_PLACE] = np.moveaxis(rotations, 0, -1)
+    turn[_PLACE] = rotations.reshape(len(betas), 53 * 9).astype(np.float32).T.reshape(53, 3, 3, len(betas))
     bones = posed - posed[_ABOVE]
     for joints, turners in _GENERATIONS:
         above, bone = turn[_ABOVE[joints]], bones[joints, None]
-        posed[joints] = posed[_ABOVE[joints]] + sum(above[:, :, k] * bone[:, :, k] for k in range(3))
+        posed[joints] = posed[_ABOVE[joints]]
+        for k in range(3):
+            posed[joints] += above[:, :, k] * bone[:, :, k]
         above, own = above[: turners.stop - turners.start], turn[turners]
-        turn[turners] = sum(above[:, :, k, None] * own[:, k, None] for k in range(3))
+        turned = above[:, :, 0, None] * own[:, 0, None]
+        turned += above[:, :, 1, None] * own[:, 1, None]
+        turned += above[:, :, 2, None] * own[:, 2, None]
+        turn[turners] = turned
     return np.moveaxis(posed[_RANK], -1, 0).astype(np.float64, order="C")

@@ -45,7 +45,10 @@ def sound(prediction: Prediction) -> Prediction:
 
 def near(points: Float[np.ndarray, "*N 3"]) -> Bool[np.ndarray, "*N"]:
     """Which points are finite and no farther than anything is, by the sum of their coordinates, which is quickest."""
+    third = FARTHEST / 3.0
     with np.errstate(over="ignore", invalid="ignore"):
+        if points.min(initial=0.0) >= -third and points.max(initial=0.0) <= third:  # nearly always, and ten times as quick
+            return np.ones(points.shape[:-1], dtype=bool)
         return np.asarray(np.abs(points) @ np.ones(3, points.dtype) <= FARTHEST)  # NaN is not below anything
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial.distance import cdist
 
+from chromm_ros.geometry.triangulate import dot
 from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.people import People
 from chromm_ros.reconstruct.recall import by_frame, recall
@@ -97,14 +98,14 @@ class Tracker:
         numbers = np.full(len(people), -1)
         members = by_frame(people, len(cameras))
         left, newest = recall(self.cameras, cameras, people, members, SAME_PIXEL, numbers)
-        moves = np.array([bool(newest[here].any()) for here in members], dtype=bool)
+        moves, album = np.array([bool(newest[here].any()) for here in members], dtype=bool), _Album(cameras, people, joints)
         for step in np.unique(cameras.step[left | moves]):  # oldest first: the frames of one camera are a sequence
             for frame in np.flatnonzero(moves & (cameras.step == step)).tolist():
                 here = members[frame]
-                sights = _sights(cameras, people, joints, frame, here)
+                sights = album.sights(frame, here)
                 self.cameras[sights.view].follow(numbers[here], newest[here], sights)
             frames = np.flatnonzero(left & (cameras.step == step)).tolist()
-            images = [_sights(cameras, people, joints, frame, members[frame]) for frame in frames]
+            images = [album.sights(frame, members[frame]) for frame in frames]
             for frame, named in zip(frames, self._name(images), strict=True):
                 numbers[members[frame]] = named
         self._forget(cameras, newest_ns)
@@ -151,7 +152,7 @@ class Tracker:
         looks = cdist(tracks.token[free], sights.token[new]) / config.token_scale
         seconds = np.abs(sights.stamp_ns - tracks.last_ns[free]) * 1e-9
         allowed = np.maximum(config.max_step_m + config.max_speed_mps * seconds, 1e-9)[:, None]
-        toward, distance = (values[new] for values in sights.away())
+        toward, distance = sights.toward[new], sights.distance[new]
         moved = tracks.joints[free][:, None] - sights.joints[new][None]  # M N joints 3
         along = (moved @ toward[:, :, None])[..., 0]
         # Pixels are sure and depths are not: what moved along the line of sight counts less, the farther the more so.
@@ -174,15 +175,24 @@ class Tracker:
             tracks.forget(min(oldest, newest - int(self._config.max_gap_s * 1e9)), oldest)
 
 
-def _sights(
-    cameras: Cameras, people: People, joints: Float[np.ndarray, "P M 3"], frame: int, here: Int[np.ndarray, "N"]
-) -> Sights:
-    return Sights(
-        view=int(cameras.view[frame]),
-        stamp_ns=int(cameras.stamp_ns[frame]),
-        pixel=people.head_pixel[here],
-        same_px=SAME_PIXEL * float(cameras.size[frame].max()),
-        token=people.token[here],
-        joints=joints[here],
-        centre=cameras.world_from_cam[frame, :3, 3],
-    )
+class _Album:
+    """The people of a window by their images."""
+
+    def __init__(self, cameras: Cameras, people: People, joints: Float[np.ndarray, "P M 3"]) -> None:
+        self._cameras, self._people, self._joints = cameras, people, joints
+        ray = joints.mean(axis=1) - cameras.world_from_cam[people.frame, :3, 3]
+        self._distance = np.maximum(np.sqrt(dot(ray, ray)), 1e-9)
+        self._toward = ray / self._distance[:, None]
+
+    def sights(self, frame: int, here: Int[np.ndarray, "N"]) -> Sights:
+        """Those of one frame."""
+        return Sights(
+            view=int(self._cameras.view[frame]),
+            stamp_ns=int(self._cameras.stamp_ns[frame]),
+            pixel=self._people.head_pixel[here],
+            same_px=SAME_PIXEL * float(self._cameras.size[frame].max()),
+            token=self._people.token[here],
+            joints=self._joints[here],
+            toward=self._toward[here],
+            distance=self._distance[here],
+        )

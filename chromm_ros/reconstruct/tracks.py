@@ -34,14 +34,10 @@ class Sights:
     """Human tokens."""
     joints: Float[np.ndarray, "N M 3"]
     """Of the body, in the node's world, metres."""
-    centre: Float[np.ndarray, "3"]
-    """Of the camera, in the node's world, metres."""
-
-    def away(self) -> tuple[Float[np.ndarray, "N 3"], Float[np.ndarray, "N"]]:
-        """Unit directions from the camera to the people, and their distances in metres."""
-        ray = self.joints.mean(axis=1) - self.centre
-        distance = np.maximum(np.linalg.norm(ray, axis=-1), 1e-9)
-        return ray / distance[:, None], distance
+    toward: Float[np.ndarray, "N 3"]
+    """Unit directions from the camera to the people, in the node's world."""
+    distance: Float[np.ndarray, "N"]
+    """Of the people from the camera, metres."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +114,7 @@ class CameraTracks:
 
     def follow(self, numbers: Int[np.ndarray, "N"], which: Bool[np.ndarray, "N"], sights: Sights) -> None:
         """Bring tracks up to some of the people of an image: the newest in which these were seen."""
-        joints, toward, place = sights.joints[which], sights.away()[0][which], np.searchsorted(self.number, numbers[which])
+        joints, toward, place = sights.joints[which], sights.toward[which], np.searchsorted(self.number, numbers[which])
         held = ((self.joints[place] - joints).mean(axis=1) * toward).sum(axis=-1)  # the old depth beside the new one
         self.joints[place] = joints + ((1.0 - DEPTH_GAIN) * held[:, None] * toward)[:, None]
         self.token[place] += TOKEN_GAIN * (sights.token[which] - self.token[place])

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from chromm_ros.geometry import se3
 from chromm_ros.reconstruct.cameras import Cameras
@@ -80,3 +81,36 @@ def test_points_that_float_at_edges_of_depth_are_left_out_unless_asked_for() -> 
     distrusted = planted.confidence.copy()
     distrusted[:, :, 6] = 0.0  # what is not trusted makes no edge beside it, but the two walls still do not touch
     assert len(select(replace(planted, confidence=distrusted), cameras, CloudConfig()).points) == 4 * 12 * 15
+
+
+@pytest.mark.parametrize("edges", ["depth", "depth_normal"])
+@pytest.mark.parametrize(("height", "width"), [(48, 64), (47, 65)])
+def test_of_maps_with_more_points_than_are_asked_for_some_rows_and_columns_are_looked_at(
+    edges: str, height: int, width: int
+) -> None:
+    prediction, cameras = scene()
+    v, u = np.mgrid[:height, :width].astype(np.float64)
+    depth = np.where(u < width // 2, 2.0 * 1.01**v, 9.0 * 1.01**v)  # two slanted surfaces, one far before the other
+    points = np.stack([0.01 * u * depth, 0.01 * v * depth, depth], axis=-1)
+    frames = len(prediction.step)
+    ids = np.stack([v, u, 0 * u], axis=-1).astype(np.uint8)
+    large = replace(
+        prediction,
+        points=np.broadcast_to(points, (frames, *points.shape)),
+        confidence=np.full((frames, height, width), 0.9),
+        colors=np.broadcast_to(ids, (frames, *ids.shape)),
+        human_mask=np.zeros((frames, 4, 4)),
+    )
+    for most, every in ((10**6, 1), (1300, 2), (500, 3)):
+        cloud = select(large, cameras, CloudConfig(edges=edges, max_points=most))
+        row, column, _ = cloud.colors.T
+        assert (row % every == 0).all() and (column % every == 0).all()
+        lost = [
+            column for column in range(0, width, every) if abs(column + 0.5 - width // 2) < every
+        ]  # the edge, and no slanted floor
+        all_of_them = 4 * -(-height // every) * (-(-width // every) - len(lost))
+        assert len(cloud.points) == min(all_of_them, most)
+        assert not np.isin(column, lost).any()
+        expected = se3.apply(cameras.world_from_cam[cameras.step == 2], points.reshape(1, -1, 3))
+        count = len(cloud.points) // 4
+        np.testing.assert_allclose(cloud.points[:count], expected[0, row[:count].astype(int) * width + column[:count]], atol=1e-4)

@@ -84,17 +84,18 @@ def _trusted(prediction: Prediction, frame: int, config: CloudConfig, every: int
     full = numpy_of(prediction.confidence[frame])
     confidence = np.ascontiguousarray(full[::every, ::every])
     keep = (confidence >= config.min_confidence) & (confidence <= 1.0)
-    if config.edges != "keep":
-        points = _thinned(numpy_of(prediction.points[frame]), every)
-        jumps = (
-            depth_jumps(points[..., 2], keep, every)
-            if config.edges == "depth"
-            else depth_normal_jumps(points, keep, CROWDED, every)
-        )
-        keep &= ~jumps
+    sure = keep
     if not config.keep_people:
         height, width = full.shape
-        keep &= ~_enlarged(numpy_of(prediction.human_mask[frame]) > PERSON, height, width, every)
+        keep = sure & ~_enlarged(numpy_of(prediction.human_mask[frame]) > PERSON, height, width, every)
+    if config.edges != "keep":  # people make edges of what is beside them
+        points = _thinned(numpy_of(prediction.points[frame]), every)
+        jumps = (
+            depth_jumps(points[..., 2], sure, every)
+            if config.edges == "depth"
+            else depth_normal_jumps(points, sure, keep, CROWDED, every)
+        )
+        keep = keep & ~jumps
     if every == 1:
         return np.flatnonzero(keep)
     place = np.arange(0, full.size, every * full.shape[1])[:, None] + np.arange(0, full.shape[1], every)

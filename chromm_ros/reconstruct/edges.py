@@ -45,6 +45,7 @@ def depth_jumps(
 def depth_normal_jumps(
     points: Float[np.ndarray, "H W 3"],
     valid: Bool[np.ndarray, "H W"] | None = None,
+    asked: Bool[np.ndarray, "H W"] | None = None,
     crowded: float = math.inf,
     spacing: int = 1,
 ) -> Bool[np.ndarray, "H W"]:
@@ -55,6 +56,7 @@ def depth_normal_jumps(
     Args:
         points: in the camera, metres.
         valid: which pixels count, for others as well; None: all. Those that are not finite or not in front of the camera never do.
+        asked: for which pixels to answer, the others are in no result; None: all.
         crowded: share of the image from which jumps are noise and no edges: then all are returned, since normals would cost much there
             and tell nothing.
         spacing: as in `depth_jumps`.
@@ -67,7 +69,9 @@ def depth_normal_jumps(
     known = known if valid is None else known & valid
     jumps = depth_jumps(depth, known, spacing)
     if np.count_nonzero(jumps) >= crowded * jumps.size:
-        return jumps
+        return jumps if asked is None else jumps & asked
+    if asked is not None:
+        jumps &= asked
     # Few pixels of an image matter, so normals are written into a list; a map with a frame says where in it, the rest at its empty end.
     cv2, width, there = opencv(), known.shape[1] + 2, np.pad(known, 1).reshape(-1)
     framed = cv2.copyMakeBorder(single, 1, 1, 1, 1, cv2.BORDER_CONSTANT).reshape(-1, 3)

@@ -57,3 +57,12 @@ def test_what_is_not_valid_does_not_count(kind: str) -> None:
 def test_small_maps(shape: tuple[int, int]) -> None:
     assert depth_normal_jumps(np.ones((*shape, 3))).shape == depth_jumps(np.ones(shape)).shape == shape
     assert not depth_normal_jumps(np.ones((*shape, 3)), np.zeros(shape, bool)).any()
+
+
+def test_answers_for_some_pixels_are_those_for_all() -> None:
+    depth, _ = wall_behind_a_box()
+    asked = np.random.default_rng(0).uniform(size=depth.shape) < 0.5
+    everywhere = depth_normal_jumps(seen(depth))
+    assert everywhere.any()
+    np.testing.assert_array_equal(depth_normal_jumps(seen(depth), asked=asked), everywhere & asked)
+    np.testing.assert_array_equal(depth_normal_jumps(seen(depth), asked=asked, crowded=0.0), depth_jumps(depth) & asked)

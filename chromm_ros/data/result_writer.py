@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +28,16 @@ class ResultWriter(BagWriter):
         world_frame: frame of the results.
         gender: of the body file.
         body_file: `smplx` or `free`.
-        weights: name of the weights.
-        device: where they ran.
+        made_with: `weights`, `device`, `precision` and `revision`, as fields of a chromm_ros/WindowStatus.
 
     Raises:
         FileError: if the folder exists, or cannot be made.
     """
 
-    def __init__(self, path: Path, world_frame: str, *, gender: str, body_file: str, weights: str, device: str) -> None:
+    def __init__(self, path: Path, world_frame: str, *, gender: str, body_file: str, made_with: Mapping[str, str]) -> None:
         super().__init__(path)
         self._world_frame, self._gender, self._body_file = world_frame, gender, body_file
-        self._weights, self._device = weights, device
+        self._made_with = dict(made_with)
         self.windows = 0
         """Results that were written."""
 
@@ -106,7 +106,7 @@ class ResultWriter(BagWriter):
             "header": self._header(stamp_ns, self._world_frame), "epoch": result.epoch, "window": result.index,
             "first_stamp": self._header(sets[0].stamp_ns, "").stamp, "last_stamp": self._header(sets[-1].stamp_ns, "").stamp, "cameras": list(window.cameras),
             "steps": len(sets), "windows_run": self.windows, "people": people, "metric_scale": _finite(result.metric_scale),
-            "scale_ratio": _finite(result.scale_ratio), "device": self._device, "weights": self._weights, **lists,
+            "scale_ratio": _finite(result.scale_ratio), **self._made_with, **lists,
         }  # fmt: skip  # field by field
         name = "chromm_ros/msg/WindowStatus"
         nothing = {entry: 0.0 if entry.endswith(("_ms", "_mb")) else 0 for entry, _ in self._store.fielddefs[name][1]}

@@ -14,11 +14,14 @@ from typing import Any
 import numpy as np
 
 from chromm_ros.config import ChrommConfig
-from chromm_ros.evaluate.bag import Complaints, add_bag_arguments, depth_topics, finish, settings, told
+from chromm_ros.evaluate.bag import add_bag_arguments, finish, recording, settings, told
 from chromm_ros.evaluate.bags import BagSequence
 from chromm_ros.evaluate.outcome import Outcome
-from chromm_ros.evaluate.result import NODE_LATENCY, judge, recorded_about
+from chromm_ros.evaluate.result import NODE_LATENCY, judge
 from chromm_ros.settings import describe, to_mapping
+
+NOWHERE = "/not_told"
+"""Topics below it stand where a calibration is kept from the node: nobody publishes them."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -34,8 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         ChrommError: if anything that was named cannot be used, or the node or the replay ends with an error.
     """
-    depths, config = depth_topics(arguments.depth), settings(arguments)
-    sequence = BagSequence(arguments.bag, truth=arguments.truth, depths=depths, sync=config.sync, say=Complaints())
+    config = settings(arguments)
+    sequence = recording(arguments, config)
     finish(live(sequence, config, arguments.out), arguments.out)
     return 0
 
@@ -44,7 +47,7 @@ def live(sequence: BagSequence, config: ChrommConfig, out: Path) -> Outcome:
     """Play a recording through the node and score what comes out.
 
     Args:
-        sequence: the recording; the node gets all its cameras, and their poses where it tells some.
+        sequence: the recording; the node gets its cameras, and of them what it tells: not their calibrations where it tells no intrinsics.
         config: the node's settings; `worker.policy` is `all`, whatever they say, so that nothing is lost.
         out: folder of everything.
 
@@ -54,10 +57,11 @@ def live(sequence: BagSequence, config: ChrommConfig, out: Path) -> Outcome:
     from chromm_ros.demo.run import Demo, play  # loads ROS
 
     parameters = [*_parameters(config), *(f"{camera}.depth_topic:={topic}" for camera, topic in sequence.depths.items())]
+    if not sequence.intrinsics:
+        parameters += [f"{camera}.info_topic:={NOWHERE}/{camera}" for camera in sequence.cameras]
     demo = Demo(sequence.path, sequence.topics, out, sequence.rig_frame, step=True, parameters=parameters)
     play(demo, _say)
-    about = recorded_about(demo.results)
-    about["config"] = {**to_mapping(config), "recording": told(sequence)}
+    about = {"config": {**to_mapping(config), "recording": told(sequence)}}
     return judge(demo.results, sequence, np.zeros(0), NODE_LATENCY, about)
 
 

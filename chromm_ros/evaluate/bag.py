@@ -34,6 +34,10 @@ WORLD = "chromm_world"
 """Frame of results where nobody tells the poses of the cameras: the node's default."""
 
 
+KNOWN_HELP = (
+    "of what the recording tells of its cameras: poses (and intrinsics), intrinsics, or nothing: then images are taken as they come, not "
+    "rectified, and pictures reproject by the estimated cameras (default: poses)"
+)
 Chain = Callable[[Window], Reconstruction]
 """What is asked of a `pipeline.Pipeline`."""
 
@@ -91,8 +95,7 @@ def evaluate(
         sequence.rig_frame or WORLD,
         gender=pipeline.body.gender,
         body_file=pipeline.body.kind,
-        weights=about["weights"],
-        device=pipeline.predictor.device,
+        made_with={name: about[name] for name in ("weights", "device", "precision", "revision")},
     )
     with torch.inference_mode(), writer, _bar(sequence, say) as tell:
         spent = run_chain(sequence, config, pipeline, writer, tell)
@@ -110,6 +113,7 @@ def told(sequence: BagSequence) -> dict[str, Any]:
         "name": sequence.name,
         "cameras": list(sequence.cameras),
         "rig_frame": sequence.rig_frame,
+        "intrinsics": sequence.intrinsics,
         "depths": dict(sequence.depths),
     }
 
@@ -148,10 +152,6 @@ def add_parser(subparsers: Any) -> None:
     """`eval bag`."""
     parser: argparse.ArgumentParser = subparsers.add_parser("bag", help="the node's chain over a recording, without DDS")
     add_bag_arguments(parser)
-    parser.add_argument("--cameras", nargs="+", default=[], metavar="NAME", help="of the recording (default: all)")
-    parser.add_argument(
-        "--known", choices=tuple(KNOWN), default="poses", help="of what the recording tells of its cameras (default: poses)"
-    )
     parser.set_defaults(run=run)
 
 
@@ -163,6 +163,8 @@ def add_bag_arguments(parser: argparse.ArgumentParser) -> None:
     add("--config", type=Path, metavar="FILE", help="YAML of settings, groups as in the table of parameters")
     add("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="single settings, for example window.length=8")
     add("--depth", nargs="+", default=[], metavar="CAMERA=TOPIC", help="topics of depth images that are registered to a camera's")
+    add("--cameras", nargs="+", default=[], metavar="NAME", help="of the recording (default: all)")
+    add("--known", choices=tuple(KNOWN), default="poses", help=KNOWN_HELP)
     add("--out", type=Path, default=Path("out/eval"), metavar="FOLDER", help="of results and report (default: out/eval)")
 
 
@@ -189,19 +191,18 @@ def settings(arguments: argparse.Namespace) -> ChrommConfig:
     return merged(base, assignments(arguments.set, "window.length=8"))
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run, score, write and print.
+def recording(arguments: argparse.Namespace, config: ChrommConfig) -> BagSequence:
+    """The recording, with as much of it as the chain is to know.
 
     Raises:
-        ChrommError: if anything that was named cannot be used.
+        ChrommError: if it cannot be read, or has not what is asked for.
     """
-    config = settings(arguments)
     known = KNOWN[arguments.known]
     if arguments.depth and not known.intrinsics:
         raise ConfigError(
             "--known nothing and --depth contradict one another: depths in metres tell more of cameras than intrinsics do"
         )
-    sequence = BagSequence(
+    return BagSequence(
         arguments.bag,
         truth=arguments.truth,
         cameras=arguments.cameras,
@@ -211,6 +212,16 @@ def run(arguments: argparse.Namespace) -> int:
         sync=config.sync,
         say=Complaints(),
     )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run, score, write and print.
+
+    Raises:
+        ChrommError: if anything that was named cannot be used.
+    """
+    config = settings(arguments)
+    sequence = recording(arguments, config)
     finish(evaluate(sequence, config, arguments.out, say=_say), arguments.out)
     return 0
 

@@ -33,7 +33,7 @@ class BagSequence:
         truth: another recording with the truth; None: it is in the same one, if anywhere.
         cameras: names (as `BagReader.camera_topics` gives them); empty: all.
         rectify: whether images of a distorted lens are rectified.
-        intrinsics: whether the frames tell them.
+        intrinsics: whether the frames tell them. Where not, no calibration is used at all: images are as they come, not rectified.
         poses: whether the frames tell them, where the recording does.
         depths: topics of depth images, by camera, as the node's `<camera>.depth_topic`.
         sync: settings of the synchroniser, of which depth takes its times of waiting.
@@ -58,7 +58,7 @@ class BagSequence:
         say: Callable[[str], None] = lambda _sentence: None,
     ) -> None:
         self.path, self.truth_path = path, truth or path
-        self._rectify, self._intrinsics, self._say = rectify, intrinsics, say
+        self._rectify, self._say = rectify, say
         self._sync = sync or SyncConfig()
         with BagReader(path) as bag:
             self.topics = _chosen(bag, cameras)
@@ -71,6 +71,8 @@ class BagSequence:
             self._frame_ids = [_frame_id(bag, camera.image) for camera in self.topics]
             self.truth_frame = _truth_frame_of(bag) if truth is None else _truth_frame(truth)
             """In which the truth stands; empty where there is none."""
+            self.intrinsics = intrinsics
+            """Whether the frames may tell them."""
             self.rig_frame = common_frame(bag, self._frame_ids, self.truth_frame) if poses else ""
             """In which the frames' poses are; empty where they tell none."""
 
@@ -109,13 +111,15 @@ class BagSequence:
         def say(_kind: str, sentence: str) -> None:
             self._say(sentence)
 
+        info = camera.info if self.intrinsics else None
         source = CameraInput(
             camera.name,
             say,
             rectify=self._rectify,
             topic=camera.image.removesuffix("/compressed"),
-            expects_info=camera.info is not None and bag.topics[camera.info].count > 0,
+            expects_info=info is not None and bag.topics[info].count > 0,
         )
+        camera = replace(camera, info=info)
         if camera.name not in self.depths:
             return Eye(camera, source)
         pairing = make_pairing(self._sync, round(DEPTH_TOLERANCE_S * 1e9))
@@ -124,11 +128,10 @@ class BagSequence:
 
     def _posed(self, frame: Frame, tree: TransformTree) -> tuple[Frame, bool]:
         """The frame with its pose, and whether nothing more is to be known of it."""
-        plain = frame if self._intrinsics else replace(frame, intrinsics=None)
         if not self.rig_frame:
-            return plain, True
+            return frame, True
         pose = tree.lookup(self.rig_frame, frame.frame_id, frame.stamp_ns)
-        return replace(plain, world_from_cam=pose), pose is not None
+        return replace(frame, world_from_cam=pose), pose is not None
 
     def _with_cameras(self, truth: Truth, tree: TransformTree) -> tuple[Truth, bool]:
         poses = [tree.lookup(self.truth_frame, frame_id, truth.stamp_ns) for frame_id in self._frame_ids]

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float, Float64, Int64
 
-from chromm_ros.body.skeleton import JOINTS
+from chromm_ros.body.skeleton import BODY_JOINTS, JOINTS
 from chromm_ros.data.bag import BagReader
 from chromm_ros.data.messages import matrix_from_pose, stamp_ns
 from chromm_ros.errors import InputError
+from chromm_ros.made_with import MadeWith
 
 BODIES = "chromm_ros/msg/SmplxBodyArray"
 TRUTH = "/truth/"
+LENSES = 100
+"""Moments of which a camera's intrinsics are read: pictures show one of the first moments."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +33,8 @@ class Found:
     """Of the newest frame-set."""
     ids: Int64[np.ndarray, "P"]
     """Tracks."""
-    joints: Float64[np.ndarray, "P 55 3"]
-    """In the results' world, metres."""
+    joints: Float[np.ndarray, "P 22 3"]
+    """Of the body, in the results' world, metres; float32 as the message has them, and no other joint is scored."""
     seen_by: tuple[tuple[str, ...], ...]
     """Cameras that saw each; nobody is without, as those who are remembered only are left out."""
     world_from_cam: Mapping[str, Float64[np.ndarray, "4 4"]]
@@ -38,18 +43,21 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """A whole recording of results: no image, but 1.3 kB of joints for each person and moment."""
+    """A whole recording of results: no image, no mesh, no cloud.
+
+    A person at a moment has 264 bytes of joints, a camera 128 of its pose; with what Python adds that is less than a kilobyte for either.
+    """
 
     moments: tuple[Found, ...]
     """By stamp."""
     frame: str
     """In which all of it stands."""
-    weights: str
-    """As the status tells; empty where there is none."""
-    device: str
-    """The same."""
+    made_with: MadeWith
+    """As the last status tells."""
     latency_ms: Float64[np.ndarray, "N"]
     """Of each status, from the arrival of the newest images to the result; empty where no clock was asked."""
+    intrinsics: Mapping[tuple[str, int], Float64[np.ndarray, "3 3"]] = field(default_factory=dict)
+    """Of cameras as the results have them, by name and stamp of the image (`records.py` has the origin); the first `LENSES` of each."""
 
 
 def read_results(path: Path) -> Results:
@@ -63,28 +71,44 @@ def read_results(path: Path) -> Results:
         space = _namespace(bag)
         wanted = {name for name in bag.topics if name.startswith(f"{space}/cameras/") and name.endswith("/pose")}
         wanted |= {name for name in (f"{space}/bodies", f"{space}/status") if name in bag.topics}
-        bodies: dict[int, Any] = {}
+        found: dict[int, Found] = {}
         poses: dict[int, dict[str, Float64[np.ndarray, "4 4"]]] = defaultdict(dict)
-        statuses = []
+        frames, latency, made_with = set[str](), array("d"), MadeWith()
         for entry in bag.messages(wanted):
             message = bag.deserialize(entry)
+            at_ns = stamp_ns(message.header.stamp)
             if entry.topic.endswith("/bodies"):
-                bodies[stamp_ns(message.header.stamp)] = message
+                frames.add(str(message.header.frame_id))
+                found[at_ns] = _found(at_ns, message, poses[at_ns])
             elif entry.topic.endswith("/status"):
-                statuses.append(message)
+                latency.append(message.latency_total_ms)
+                made_with = _made_with(message)
             else:
-                poses[stamp_ns(message.header.stamp)][entry.topic.split("/")[-2]] = matrix_from_pose(message.pose)
-    frames = {str(message.header.frame_id) for message in bodies.values()}
+                poses[at_ns][entry.topic.split("/")[-2]] = matrix_from_pose(message.pose)
+        intrinsics = _intrinsics(bag, space)
     if len(frames) != 1:
         raise InputError(f"the results of {path} are in the frames {', '.join(sorted(frames))}, expected one: cut the recording")
-    latency = np.array([status.latency_total_ms for status in statuses], np.float64)
-    return Results(
-        tuple(_found(at_ns, bodies[at_ns], poses.get(at_ns, {})) for at_ns in sorted(bodies)),
-        frames.pop(),
-        str(statuses[-1].weights) if statuses else "",
-        str(statuses[-1].device) if statuses else "",
-        latency[latency > 0.0],
-    )
+    spent = np.array(latency, np.float64)
+    moments = tuple(found[at_ns] for at_ns in sorted(found))
+    return Results(moments, frames.pop(), made_with, spent[spent > 0.0], intrinsics)
+
+
+def _made_with(status: Any) -> MadeWith:
+    """Of a chromm_ros/WindowStatus; those of older recordings tell less."""
+    return MadeWith(**{part.name: str(getattr(status, part.name, "")) for part in fields(MadeWith)})
+
+
+def _intrinsics(bag: BagReader, space: str) -> dict[tuple[str, int], Float64[np.ndarray, "3 3"]]:
+    """What the results say of lenses at the beginning; ROS counts pixels from 0, we from 0.5."""
+    made: dict[tuple[str, int], Float64[np.ndarray, "3 3"]] = {}
+    for topic in bag.topics:
+        if topic.startswith(f"{space}/cameras/") and topic.endswith("/camera_info_estimated"):
+            for entry in islice(bag.messages([topic]), LENSES):
+                message = bag.deserialize(entry)
+                k = np.array(message.k, np.float64).reshape(3, 3)
+                k[:2, 2] += 0.5
+                made[topic.split("/")[-2], stamp_ns(message.header.stamp)] = k
+    return made
 
 
 def _namespace(bag: BagReader) -> str:
@@ -102,7 +126,7 @@ def _found(at_ns: int, message: Any, poses: Mapping[str, Float64[np.ndarray, "4 
     return Found(
         at_ns,
         np.array([person.track_id for person in people], np.int64),
-        np.array([person.joints for person in people], np.float64).reshape(len(people), JOINTS, 3),
+        np.array([person.joints for person in people], np.float32).reshape(len(people), JOINTS, 3)[:, :BODY_JOINTS].copy(),
         tuple(tuple(person.seen_by) for person in people),
         poses,
     )

@@ -80,7 +80,7 @@ def _moment(found: Found, truth: Truth, cameras: Sequence[str], *, same_world: b
     ours, theirs, _ = COMMON[truth.joint_set]
     poses = np.stack([found.world_from_cam.get(name, np.full((4, 4), np.nan)) for name in cameras])
     to_truth = Similarity.identity() if same_world else scenes.gauge(poses, truth.world_from_cam, "rotations")
-    said, true = found.joints[:, ours], truth.joints[:, theirs]
+    said, true = found.joints[:, ours].astype(np.float64), truth.joints[:, theirs]
     placed = to_truth.apply(said)
     distance = bodies.distances(*np.broadcast_arrays(placed[:, None], true[None])) / bodies.MM
     distance = np.where(np.isfinite(distance), distance, np.inf)

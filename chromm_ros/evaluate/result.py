@@ -15,7 +15,15 @@ from chromm_ros.evaluate.found import Results, read_results
 from chromm_ros.evaluate.judged import Judged, pair
 from chromm_ros.evaluate.outcome import Outcome
 from chromm_ros.evaluate.shown import views
+from chromm_ros.geometry.rotation import geodesic_angle
+from chromm_ros.made_with import revision
 
+TIED_M, TIED_DEG = 1e-3, 0.05
+"""Nearer than that to the truth no camera is estimated, and farther none is whose pose was told, whatever rounds on the way."""
+ESTIMATED = (
+    "Nothing of the cameras was known: images are as they were recorded, and pictures reproject everybody, the true ones too, by the "
+    "estimated cameras."
+)
 NODE_LATENCY = "Latency is the node's: from the arrival of the newest images to the last topic of the result."
 
 
@@ -27,7 +35,7 @@ def judge(path: Path, sequence: BagSequence, latency_ms: Float[np.ndarray, "N"],
         sequence: with the truth; without any, nothing but the latency is told.
         latency_ms: of each result; empty: what the results' own status says.
         latency: sentence on what the latency is.
-        about: `config`, `weights`, `device`, `precision` and `revision` of the outcome.
+        about: fields of the outcome: `config`, and what else is known better than the results tell it.
 
     Raises:
         ChrommError: if results or truth cannot be read or compared.
@@ -40,23 +48,24 @@ def judge(path: Path, sequence: BagSequence, latency_ms: Float[np.ndarray, "N"],
         "title": f"{sequence.name}, {len(results.moments)} results",
         "latency_ms": np.asarray(spent, np.float64),
         "runtime": runtime.latency(spent),
+        **{name: said or "not told" for name, said in vars(results.made_with).items()},
         **about,
     }
     if not sequence.truth_frame:
         return Outcome(notes=(f"{sequence.name} has no truth: nothing is scored.", latency), **known)
-    same_world = results.frame == sequence.truth_frame
     check_names(results, sequence)
+    same_world, gauge = one_world(results, sequence)
     moments = list(pair(results.moments, sequence.truth(), sequence.cameras, same_world=same_world))
     judged = Judged(sequence.name, moments, sequence.cameras, same_world)
     return Outcome(
         scores=judged.scores(),
-        notes=(*judged.notes(), latency),
+        notes=(*judged.notes(), gauge, *([] if sequence.intrinsics else [ESTIMATED]), latency),
         series=judged.series(),
         joint_set=judged.joint_set,
         per_joint_mm=judged.per_joint_mm(),
         tracks=judged.tracks(),
         cameras=judged.camera_tracks(),
-        views=views(sequence, judged),
+        views=views(sequence, judged, results.intrinsics),
         **known,
     )
 
@@ -77,18 +86,43 @@ def check_names(results: Results, sequence: BagSequence) -> None:
         )
 
 
-def recorded_about(path: Path) -> dict[str, Any]:
-    """What recorded results say of how they were made; their settings are not among it."""
-    from chromm_ros.evaluate import runtime
+def one_world(results: Results, sequence: BagSequence) -> tuple[bool, str]:
+    """Whether results stand in the truth's world, and the sentence that says by what it was decided.
 
-    results = read_results(path)
-    return {
-        "config": {"results": str(path)},
-        "weights": results.weights or "not told",
-        "device": results.device or "not told",
-        "precision": "not told",
-        "revision": f"{runtime.revision()}, which scored",
-    }
+    Names of frames do not tell it: two worlds may both be `world`. Whoever is told the poses of cameras answers with these very poses, so
+    a camera that stands where the truth has it ties the worlds; an estimate never does to the millimetre. It is asked at every moment,
+    of the camera that is nearest to its true pose: those of cameras that move are true at the moment's own stamp alone. Half of the moments are
+    asked for, as some images may have come before their poses.
+    """
+    cameras = sequence.cameras
+    true = {truth.stamp_ns: truth.world_from_cam for truth in sequence.truth()}
+    off = []
+    for moment in results.moments:
+        pairs = [
+            (pose, true[moment.stamp_ns][cameras.index(name)])
+            for name, pose in moment.world_from_cam.items()
+            if name in cameras and moment.stamp_ns in true
+        ]
+        off += [min(known)] if (known := [apart(a, b) for a, b in pairs if np.isfinite(b).all()]) else []
+    if not off:
+        same, names = results.frame == sequence.truth_frame, f"'{results.frame}' and '{sequence.truth_frame}'"
+        return (
+            same,
+            f"No camera has a found and a true pose: whether the worlds are one was decided by the names of their frames, {names}.",
+        )
+    metres, degrees = np.array(off).T
+    tied = (metres < TIED_M) & (degrees < TIED_DEG)
+    near = f"within {1e3 * TIED_M:g} mm and {TIED_DEG:g} deg of its true pose at {tied.sum()} of {len(off)} moments"
+    if 2 * tied.sum() >= len(off):
+        return True, f"The worlds are one: a camera is {near}."
+    middle = f"the nearest is {np.median(metres):.3g} m and {np.median(degrees):.3g} deg away in the middle"
+    return False, f"The worlds are two, whatever their frames are called: a camera is {near}, {middle}."
+
+
+def apart(a: Float[np.ndarray, "4 4"], b: Float[np.ndarray, "4 4"]) -> tuple[float, float]:
+    """How far two poses are from one another, metres and degrees."""
+    turn = geodesic_angle(a[:3, :3].astype(np.float64), b[:3, :3].astype(np.float64))
+    return float(np.linalg.norm(a[:3, 3] - b[:3, 3])), float(np.degrees(turn))
 
 
 def add_parser(subparsers: Any) -> None:
@@ -111,6 +145,6 @@ def run(arguments: argparse.Namespace) -> int:
     sequence = BagSequence(arguments.truth)
     if not sequence.truth_frame:
         raise InputError(f"{arguments.truth} has no /truth/bodies: name a recording with truth, as docs/recordings.md says")
-    about = recorded_about(arguments.result)
+    about = {"config": {"results": str(arguments.result), "scored by": revision()}}
     finish(judge(arguments.result, sequence, np.zeros(0), NODE_LATENCY, about), arguments.out)
     return 0

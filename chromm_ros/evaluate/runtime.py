@@ -5,24 +5,20 @@ CHROMM takes 4 s, HAMSt3R 32 s and HSfM 118 s. Ours is a take of the synthetic w
 """
 
 import argparse
-import platform
-import shutil
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
-import chromm_ros
 from chromm_ros.config import ChrommConfig
 from chromm_ros.evaluate.outcome import Outcome, Score1, summary
 from chromm_ros.evaluate.takes import window_of
 from chromm_ros.evaluate.told import Told
+from chromm_ros.made_with import MadeWith
 from chromm_ros.pipeline import Pipeline
 from chromm_ros.settings import to_mapping
 from chromm_ros.synthetic.feed import Clip, clip
@@ -33,7 +29,6 @@ VIEWS, PEOPLE = 4, 3
 PERCENTILES = (50, 95, 99)
 SCENE = TakeOptions(views=VIEWS, people_min=PEOPLE, people_max=PEOPLE, width=640, height=480, photo=False, rig="room")
 SEED = 7
-ROOT = Path(__file__).resolve().parents[2]
 PAPER = (
     "Quoted, not measured here: on one V100 CHROMM takes 4 s, HAMSt3R 32 s, HSfM 118 s for such a scene (CHROMM's supplement)."
 )
@@ -41,38 +36,8 @@ PAPER = (
 
 def about(pipeline: Pipeline) -> dict[str, Any]:
     """`config`, `weights`, `device`, `precision` and `revision` of an `Outcome`."""
-    device = torch.device(pipeline.predictor.device)
-    return {
-        "config": to_mapping(pipeline.config),
-        "weights": pipeline.predictor.weights,
-        "device": hardware(device),
-        "precision": precision(pipeline.config, device),
-        "revision": revision(),
-    }
-
-
-def hardware(device: torch.device) -> str:
-    """In words, for example `cpu (x86_64, 1 thread)`."""
-    if device.type == "cuda":
-        return f"{device} ({torch.cuda.get_device_name(device)})"
-    threads = torch.get_num_threads()
-    return f"{device} ({platform.machine()}, {threads} thread{'s' if threads > 1 else ''})"
-
-
-def precision(config: ChrommConfig, device: torch.device) -> str:
-    """What `model.precision` comes to on this device."""
-    said = config.model.precision
-    return said if said != "auto" else "bfloat16" if device.type == "cuda" else "float32"
-
-
-def revision(root: Path = ROOT) -> str:
-    """Version, and the commit where the code lies in a git repository of its own."""
-    git = shutil.which("git")
-    if git is None or not (root / ".git").exists():
-        return chromm_ros.__version__
-    command = [git, "-C", str(root), "describe", "--always", "--dirty", "--abbrev=10"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # nothing of it comes from a user
-    return f"{chromm_ros.__version__} ({done.stdout.strip()})" if done.returncode == 0 else chromm_ros.__version__
+    predictor, config = pipeline.predictor, pipeline.config
+    return {"config": to_mapping(config), **vars(MadeWith.of(predictor.weights, predictor.device, config.model.precision))}
 
 
 def scene() -> Clip:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float, Float64
@@ -20,19 +21,28 @@ AMONG = 100
 """First moments, one of which is shown: images in front of it are decoded once more."""
 
 
-def views(sequence: BagSequence, judged: Judged) -> tuple[View, ...]:
-    """The images of one moment, by the true poses of the cameras and the intrinsics of the rectified images; those that have both.
+Lenses = Mapping[tuple[str, int], Float64[np.ndarray, "3 3"]]
+"""Estimated intrinsics by camera and stamp of the image."""
 
-    Of the first moments it is the one with the most people found, the first among equals.
+
+def views(sequence: BagSequence, judged: Judged, estimated: Lenses) -> tuple[View, ...]:
+    """The images of one moment, those whose camera is known.
+
+    Of the first moments it is the one with the most people found, the first among equals. Where the images have intrinsics, cameras
+    are the true ones and images are rectified. Where nobody told any, images are as they came and cameras are the estimated ones, in whose world
+    the truth is laid: what is seen then is how well the results fit the image, and the truth the results.
     """
     moment = max(judged.moments[:AMONG], key=lambda entry: int((entry.owner >= 0).sum()))
     made = []
     for frame, _ in sequence.frames():
         if frame.stamp_ns > moment.truth.stamp_ns + 10**9:
             break
-        pose = moment.truth.world_from_cam[sequence.cameras.index(frame.camera)]
-        if frame.stamp_ns == moment.truth.stamp_ns and frame.intrinsics is not None and np.isfinite(pose).all():
-            made.append(_view(judged, moment, frame, pose))
+        view = sequence.cameras.index(frame.camera)
+        pose, lens = moment.truth.world_from_cam[view], frame.intrinsics
+        if lens is None:
+            pose, lens = moment.to_truth.apply_to_poses(moment.cameras)[view], estimated.get((frame.camera, frame.stamp_ns))
+        if frame.stamp_ns == moment.truth.stamp_ns and lens is not None and np.isfinite(pose).all():
+            made.append(_view(judged, moment, replace(frame, intrinsics=lens), pose))
     return tuple(made[:MOST])
 
 

@@ -12,6 +12,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
 from chromm_ros.errors import ChrommError
+from chromm_ros.made_with import MadeWith
 from chromm_ros.records import Reconstruction, Window
 from chromm_ros.ros.diagnostics import OK, Latencies, judged, model_status, status, untrained
 from chromm_ros.ros.options import NodeSettings
@@ -57,6 +58,8 @@ class Engine:
             tuple(settings.cameras),
             rig_frame=rig.frame if rig.source == "tf" else "",
         )
+        predictor = self.pipeline.predictor
+        self._made_with = MadeWith.of(predictor.weights, predictor.device, settings.chromm.model.precision)
         self.latencies = Latencies()
         self._worker: Worker[Job, Reconstruction] | None = None
         self._epoch = 0
@@ -152,7 +155,7 @@ class Engine:
         return result
 
     def _publish(self, job: Job, result: Reconstruction) -> bool:
-        counters, sets, predictor = self.counters, job.sets, self.pipeline.predictor
+        counters, sets = self.counters, job.sets
         account = Account(
             started_ns=self._started_ns,
             sets_complete=sets.complete,
@@ -162,8 +165,7 @@ class Engine:
             windows_dropped=counters.dropped,
             windows_failed=counters.failed,
             gpu_mb=self._gpu_mb,
-            device=predictor.device,
-            weights=predictor.weights,
+            made_with=self._made_with,
         )
         with self._publishing:
             if self._silent or job.window.epoch < self._epoch:

@@ -1,9 +1,10 @@
 """The account of one window, published after all its other outputs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from chromm_ros.made_with import MadeWith
 from chromm_ros.msg import WindowStatus
 from chromm_ros.records import Reconstruction, Window
 from chromm_ros.ros.convert import to_header, to_time
@@ -30,10 +31,8 @@ class Account:
     """Ended in an error, since activation."""
     gpu_mb: float = 0.0
     """Memory the network holds on its GPU."""
-    device: str = ""
-    """Where the network runs."""
-    weights: str = ""
-    """Name of the weights."""
+    made_with: MadeWith = field(default_factory=MadeWith)
+    """What computes."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +74,7 @@ def to_status(header: Stamped, result: Reconstruction, window: Window, account: 
         latency_total_ms=(published.done_ns - newest.arrival_ns) / 1e6,
         age_ms=published.age_ms,
         gpu_mb=float(account.gpu_mb),
-        device=account.device,
-        weights=account.weights,
+        **vars(account.made_with),
     )
     for part in ("prepare", "infer", "reconstruct"):
         setattr(message, f"latency_{part}_ms", float(result.timings_ms.get(part, 0.0)))

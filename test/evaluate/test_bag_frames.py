@@ -173,12 +173,17 @@ def test_depth_goes_to_the_image_of_its_stamp_though_it_is_recorded_after_it(tmp
 
 
 def test_what_is_known_can_be_withheld(tmp_path: Path) -> None:
-    path = record(tmp_path / "bag", Recorded(moments=2))
+    path = record(tmp_path / "bag", Recorded(moments=2, distortion=BENT))
+    recorded, _ = frames(BagSequence(path, cameras=["left"], rectify=False))
     for intrinsics, poses in ((True, False), (False, False)):
         sequence = BagSequence(path, intrinsics=intrinsics, poses=poses)
         assert sequence.rig_frame == ""
         for frame in frames(sequence):
             assert frame.world_from_cam is None and (frame.intrinsics is not None) == intrinsics
+        same = np.array_equal(
+            frames(BagSequence(path, cameras=["left"], intrinsics=intrinsics, poses=poses))[0].image, recorded.image
+        )
+        assert same != intrinsics, "without a calibration nothing is rectified"
     only = BagSequence(path, cameras=["right"])
     assert only.cameras == ("right",) and {frame.camera for frame in frames(only)} == {"right"}
     with pytest.raises(InputError, match="no camera 'top', only left, right"):

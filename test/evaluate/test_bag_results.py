@@ -21,14 +21,16 @@ from chromm_ros.evaluate.found import Found, Results, read_results
 from chromm_ros.evaluate.judged import Judged, pair
 from chromm_ros.evaluate.outcome import Score1
 from chromm_ros.evaluate.recording import read_bodies
-from chromm_ros.evaluate.result import check_names, judge, recorded_about
+from chromm_ros.evaluate.result import check_names, judge, one_world
 from chromm_ros.geometry import se3
 from chromm_ros.geometry.rotation import matrix_from_rotvec
+from chromm_ros.made_with import MadeWith
 from chromm_ros.records import BodyParams, CameraEstimate, Person, Reconstruction, Window
 
 TAKE = Path(__file__).resolve().parents[1] / "data" / "synthetic_take"
 CONFIG = ChrommConfig.from_mapping({"window": {"length": 2, "stride": 6}})
-ABOUT: Mapping[str, Any] = {"config": {}, "weights": "w", "device": "d", "precision": "p", "revision": "r"}
+ABOUT = {"weights": "w", "device": "d", "precision": "p", "revision": "r"}
+NO_CONFIG: Mapping[str, Any] = {"config": {}}
 ELSEWHERE = se3.compose(matrix_from_rotvec(np.array([0.3, -0.2, 1.1])), np.array([4.0, -2.0, 1.0]))
 """own_from_world: where a chain that knows no poses may put its world."""
 
@@ -72,12 +74,13 @@ class Oracle:
         )  # fmt: skip  # in the order of its fields
 
 
-def run(folder: Path, own_from_world: np.ndarray, *, poses: bool = True) -> tuple[Path, BagSequence, Oracle]:
+def run(
+    folder: Path, own_from_world: np.ndarray, *, poses: bool = True, frame: str = "world"
+) -> tuple[Path, BagSequence, Oracle]:
     sequence = BagSequence(TAKE, poses=poses)
     chain = Oracle(sequence, own_from_world)
-    frame = sequence.rig_frame or "chromm_world"
     told: list[int] = []
-    with ResultWriter(room(folder), frame, gender="neutral", body_file="free", weights="w", device="d") as writer:
+    with ResultWriter(room(folder), frame, gender="neutral", body_file="free", made_with=ABOUT) as writer:
         spent = run_chain(sequence, CONFIG, chain, writer, told.append)
     assert len(spent) == len(told) == 10 and told == sorted(told) and min(spent) > 0.0
     return folder / "result", sequence, chain
@@ -107,7 +110,8 @@ def assert_right(scores: dict[str, Score1]) -> None:
 def test_the_truth_in_the_chains_place_is_right_in_every_score(right: tuple[Path, BagSequence, Oracle]) -> None:
     path, sequence, chain = right
     assert chain.lengths == [1, *[2] * 9]
-    outcome = judge(path, sequence, np.array([3.0]), "latency", dict(ABOUT))
+    outcome = judge(path, sequence, np.array([3.0]), "latency", dict(NO_CONFIG))
+    assert any("worlds are one" in note and "at 10 of 10 moments" in note for note in outcome.notes), outcome.notes
     scores = by_name(outcome.scores)
     assert_right(scores)
     assert scores["W-MPJPE, nothing aligned"].value == pytest.approx(0.0, abs=1e-2)
@@ -124,9 +128,8 @@ def test_the_truth_in_the_chains_place_is_right_in_every_score(right: tuple[Path
 
 
 def test_recorded_results_say_how_they_were_made(right: tuple[Path, BagSequence, Oracle]) -> None:
-    about = recorded_about(right[0])
-    assert (about["weights"], about["device"], about["precision"]) == ("w", "d", "not told")
-    again = judge(right[0], right[1], np.zeros(0), "latency", about)
+    again = judge(right[0], right[1], np.zeros(0), "latency", dict(NO_CONFIG))
+    assert {name: getattr(again, name) for name in ABOUT} == ABOUT
     assert_right(by_name(again.scores))
     assert len(again.latency_ms) == 0 and again.runtime[0].value is None, "no clock was asked"
 
@@ -140,15 +143,41 @@ def test_the_same_recording_and_settings_give_the_same_bytes(right: tuple[Path, 
 
 
 def test_a_world_of_its_own_is_laid_on_the_truth_by_the_cameras(tmp_path: Path) -> None:
+    """Whatever its frame is called: the truth's is `world`, too."""
     path, sequence, _ = run(tmp_path, ELSEWHERE, poses=False)
     truth = BagSequence(TAKE)
-    scores = by_name(judge(path, truth, np.zeros(0), "latency", dict(ABOUT)).scores)
+    outcome = judge(path, truth, np.zeros(0), "latency", dict(NO_CONFIG))
+    assert any("worlds are two" in note and "at 0 of 10 moments" in note for note in outcome.notes), outcome.notes
+    scores = by_name(outcome.scores)
     assert_right(scores)
     assert scores["W-MPJPE, by cameras"].value == pytest.approx(0.0, abs=1e-2)
     for name in ("TE", "s-TE", "AE"):
         assert scores[name].value == pytest.approx(0.0, abs=1e-4), name
     assert scores["RRA@10"].value == scores["CCA@10"].value == 1.0
     assert sequence.rig_frame == "" and truth.rig_frame == "world"
+
+
+def test_known_poses_tie_the_worlds_whatever_their_frames_are_called(right: tuple[Path, BagSequence, Oracle]) -> None:
+    results, truth = read_results(right[0]), right[1]
+    assert one_world(replace(results, frame="map"), truth)[0]
+    late = tuple(
+        replace(moment, world_from_cam={name: ELSEWHERE @ pose for name, pose in moment.world_from_cam.items()})
+        for moment in results.moments
+    )
+    for count, same in ((4, True), (6, False)):
+        assert one_world(replace(results, moments=(*late[:count], *results.moments[count:])), truth)[0] == same
+    moving = tuple(
+        replace(
+            moment,
+            world_from_cam={name: pose if name == "cam2" else ELSEWHERE @ pose for name, pose in moment.world_from_cam.items()},
+        )
+        for moment in results.moments
+    )
+    assert one_world(replace(results, moments=moving), truth)[0], "one camera ties them"
+    blind = tuple(replace(moment, world_from_cam={}) for moment in results.moments)
+    for frame, same in (("world", True), ("map", False)):
+        said = one_world(replace(results, moments=blind, frame=frame), truth)
+        assert said[0] == same and "names of their frames" in said[1]
 
 
 def test_results_are_on_the_nodes_topics_with_its_fields(right: tuple[Path, BagSequence, Oracle]) -> None:
@@ -166,6 +195,7 @@ def test_results_are_on_the_nodes_topics_with_its_fields(right: tuple[Path, BagS
     q = [[getattr(one.pelvis.orientation, axis) for axis in "xyzw"] for one in (body, true)]
     assert abs(np.dot(*q)) == pytest.approx(1.0), "the same turn"
     assert (status.windows_run, status.window, status.people, status.steps) == (10, 9, 3, 2) and status.weights == "w"
+    assert (status.device, status.precision, status.revision) == ("d", "p", "r")
     assert status.latency_total_ms == status.age_ms == 0.0 and status.present.tolist() == [True] * 8
     assert info.header.frame_id == "cam3_optical_frame" and info.k[2] == -0.5
 
@@ -187,7 +217,7 @@ def truth(at: int, joint_set: str = "smplx", **more: Any) -> Truth:
 
 def said(at: int, ids: tuple[int, ...] = (1, 2), shift: float = 0.0, poses: np.ndarray = RIG) -> Found:
     seen = tuple(NAMES for _ in ids)
-    joints = PEOPLE[: len(ids)] + 0.1 * at + np.array([shift, 0.0, 0.0])
+    joints = PEOPLE[: len(ids), :22] + 0.1 * at + np.array([shift, 0.0, 0.0])
     return Found(at, np.array(ids, np.int64), joints, seen, dict(zip(NAMES, poses, strict=True)))
 
 
@@ -261,7 +291,7 @@ def test_what_cannot_be_compared_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"results on none, expected one topic .../bodies"):
         read_results(TAKE)
     poses = {"cam9": np.eye(4)}
-    others = Results((replace(said(0), seen_by=(("cam9",), ("cam9",)), world_from_cam=poses),), "world", "", "", np.zeros(0))
+    others = Results((replace(said(0), seen_by=(("cam9",), ("cam9",)), world_from_cam=poses),), "world", MadeWith(), np.zeros(0))
     with pytest.raises(InputError, match=r"results are of the cameras cam9 and .* has cam1, cam2, cam3, cam4"):
         check_names(others, BagSequence(TAKE))
     (tmp_path / "result").mkdir()

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from chromm_ros.config import ChrommConfig
 from chromm_ros.evaluate import runtime, speed
+from chromm_ros.made_with import hardware, precision, revision
 from chromm_ros.pipeline import Pipeline
 from chromm_ros.records import Window
 from chromm_ros.synthetic.feed import clip
@@ -52,15 +52,19 @@ def test_percentiles() -> None:
 
 
 def test_what_computed_is_named() -> None:
-    config, cpu, gpu = ChrommConfig(), torch.device("cpu"), torch.device("cuda")
-    assert runtime.precision(config, cpu) == "float32" and runtime.precision(config, gpu) == "bfloat16"
-    assert runtime.hardware(cpu).startswith("cpu (") and "thread" in runtime.hardware(cpu)
+    said = ChrommConfig().model.precision
+    assert (
+        precision(said, "cpu") == "float32"
+        and precision(said, "cuda:0") == "bfloat16"
+        and precision("float32", "cuda:0") == "float32"
+    )
+    assert hardware("cpu").startswith("cpu (") and "thread" in hardware("cpu")
     about = runtime.about(Slow())
     assert set(about) == {"config", "weights", "device", "precision", "revision"} and about["config"]["window"]["length"] > 0
 
 
 def test_no_repository_no_commit(tmp_path: Any) -> None:
-    assert "(" not in runtime.revision(tmp_path)
+    assert "(" not in revision(tmp_path)
 
 
 def test_metrics_are_quick() -> None:

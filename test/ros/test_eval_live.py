@@ -32,22 +32,35 @@ of tf2 (float64) here and not there: some 1e-16, of which a network of float32 m
 float32. On one machine with the Python tf2 that we bring the difference was 0."""
 
 
-def evaluate(verb: str, out: Path) -> Outcome:
-    command = [sys.executable, "-m", "chromm_ros", "eval", verb, str(BUNDLED["synthetic"]), "--out", str(out), "--set", *SETTINGS]
+def evaluate(verb: str, out: Path, *more: str) -> Outcome:
+    command = [sys.executable, "-m", "chromm_ros", "eval", verb, str(BUNDLED["synthetic"]), "--out", str(out), *more]
+    command += ["--set", *SETTINGS]
     done = subprocess.run(command, env=os.environ.copy(), capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return Outcome.read(out)
 
 
-def test_the_node_and_the_chain_without_dds_agree(tmp_path: Path) -> None:
-    live, bag = evaluate("live", tmp_path / "live"), evaluate("bag", tmp_path / "bag")
+@pytest.mark.parametrize(
+    ("more", "frame", "cameras"),
+    [
+        ((), "world", {"cam1", "cam2", "cam3", "cam4"}),
+        (("--known", "nothing", "--cameras", "cam1", "cam3"), "chromm_world", {"cam1", "cam3"}),
+    ],
+    ids=["poses", "nothing"],
+)
+def test_the_node_and_the_chain_without_dds_agree(tmp_path: Path, more: tuple[str, ...], frame: str, cameras: set[str]) -> None:
+    live, bag = evaluate("live", tmp_path / "live", *more), evaluate("bag", tmp_path / "bag", *more)
     a, b = read_results(tmp_path / "live" / "results"), read_results(tmp_path / "bag" / "result")
-    assert len(a.moments) == len(b.moments) == WINDOWS and a.frame == b.frame == "world" and a.weights == b.weights == "untrained"
+    assert (
+        len(a.moments) == len(b.moments) == WINDOWS
+        and a.frame == b.frame == frame
+        and a.made_with.weights == b.made_with.weights == "untrained"
+    )
     for one, other in zip(a.moments, b.moments, strict=True):
         assert one.stamp_ns == other.stamp_ns and one.seen_by == other.seen_by
         assert one.ids.tolist() == other.ids.tolist() and len(one.ids) > 0
         np.testing.assert_allclose(one.joints, other.joints, rtol=0.0, atol=CLOSE)
-        assert one.world_from_cam.keys() == other.world_from_cam.keys() == {"cam1", "cam2", "cam3", "cam4"}
+        assert one.world_from_cam.keys() == other.world_from_cam.keys() == cameras
         for name, pose in one.world_from_cam.items():
             np.testing.assert_allclose(pose, other.world_from_cam[name], rtol=0.0, atol=CLOSE)
     assert [score.name for score in live.scores] == [score.name for score in bag.scores]
@@ -55,6 +68,9 @@ def test_the_node_and_the_chain_without_dds_agree(tmp_path: Path) -> None:
         assert (one.count, one.reason) == (other.count, other.reason), one.name
         if one.value is not None:
             assert one.value == pytest.approx(other.value, rel=1e-4, abs=1e-3), one.name
+    for name in ("weights", "device", "precision", "revision"):
+        assert getattr(live, name) == getattr(bag, name) != "not told", name
+    assert len(live.views) == len(bag.views) == len(cameras)
     assert len(live.latency_ms) == len(bag.latency_ms) == WINDOWS and live.config["recording"] == bag.config["recording"]
 
 

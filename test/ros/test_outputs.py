@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "outputs"))
 from made_results import CAMERAS, CountingBody, make_person, make_result, make_window, without
 
 from chromm_ros.errors import ConfigError
+from chromm_ros.made_with import MadeWith
 from chromm_ros.msg import SmplxBody
 from chromm_ros.ros import cloud
 from chromm_ros.ros.outputs import OutputConfig, Outputs
@@ -27,7 +28,7 @@ from chromm_ros.ros.tf import TfConfig
 
 LAZY = ("scene/points", "markers/mesh", "markers/skeleton", "cameras/left/pose", "cameras/left/camera_info_estimated")
 ALWAYS = ("bodies", "status")
-ACCOUNT = Account(started_ns=9_000_000, windows_run=4, weights="untrained")
+ACCOUNT = Account(started_ns=9_000_000, windows_run=4, made_with=MadeWith("untrained", "cpu", "float32", "0"))
 
 
 def wait(condition: Callable[[], bool], seconds: float = 15.0) -> None:

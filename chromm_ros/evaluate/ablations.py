@@ -1,7 +1,7 @@
 """`eval ablations`: what each part of the chain is worth, on held-out takes and with trained weights; the paper's ablations and more.
 
 All variants see the same takes, so differences are paired: the interval is that of their mean when whole takes are drawn again
-(bootstrap, 95 %). The scale is asked with one camera whose place nobody tells: known cameras tell it better than people can.
+(bootstrap, 95 %).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,85 +21,18 @@ from chromm_ros.config import ChrommConfig
 from chromm_ros.data.moment import Moment
 from chromm_ros.errors import ConfigError
 from chromm_ros.evaluate.compare import bootstrap
+from chromm_ros.evaluate.remembered import Remembered
 from chromm_ros.evaluate.runtime import about
 from chromm_ros.evaluate.takes import Tally, judge
-from chromm_ros.evaluate.told import Told
-from chromm_ros.model.inputs import Batch
+from chromm_ros.evaluate.variants import MOST_VIEWS, STEPS, STREAM, Group, Variant, groups
 from chromm_ros.model.predictor import Predictor
 from chromm_ros.pipeline import Pipeline
-from chromm_ros.records import Prediction, Window
 from chromm_ros.synthetic import held_out
 from chromm_ros.synthetic.feed import Clip, clip
 from chromm_ros.synthetic.world.take import TakeOptions
 
-STEPS, VIEWS, MOST_VIEWS = 8, 4, 6
-STREAM = 4
-"""Moments of a window of the stream."""
 PERIOD_S = 0.1
 _OF_VIEWS = {f.name for f in fields(Moment)} - {"stamp_ns", "ids", "body", "joints"}
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One way of running the chain."""
-
-    name: str
-    """For the table."""
-    views: int = VIEWS
-    """Cameras, the first of the take's."""
-    steps: int = STEPS
-    """Moments of a window, the last of the take's."""
-    told: Told = field(default_factory=Told)
-    """What the chain knows of the cameras."""
-    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Of the reconstruction, by group; what is not named stays as it is."""
-    newest: int = STEPS
-    """Of how many of the newest moments people count, the same in a whole group."""
-    stream: bool = False
-    """Whether windows of `STREAM` moments slide over the take, instead of one window that holds all of it."""
-
-
-@dataclass(frozen=True)
-class Group:
-    """Variants that are held against their first one."""
-
-    title: str
-    """What differs."""
-    key: str
-    """Measure that the difference is told of."""
-    variants: tuple[Variant, ...]
-    """The first is what the package does unless it is told otherwise, or what stands nearest to it."""
-
-
-W, ASSOCIATION = "W-MPJPE mm", "association"
-ALONE = Told(poses=False)
-GROUPS = (
-    Group("scale by people (1 camera, place unknown)", W, (
-        Variant("adjusted", views=1, told=ALONE),
-        Variant("not adjusted", views=1, told=ALONE, settings={"scale": {"adjust": False}}),
-    )),
-    Group("fusion", W, (
-        Variant("average + triangulate"),
-        Variant("max-pool + triangulate", settings={"fusion": {"mode": "maxpool_triangulate"}}),
-        Variant("average", settings={"fusion": {"mode": "average"}}),
-    )),
-    Group("association by", ASSOCIATION, (
-        Variant("position + pose"),
-        Variant("position", settings={"association": {"cost": "position"}}),
-        Variant("pose", settings={"association": {"cost": "pose"}}),
-    )),
-    Group("views", W, tuple(Variant(str(n), views=n) for n in (4, 1, 2, 3, 5, 6))),
-    Group("window length (newest moment)", W, tuple(Variant(str(n), steps=n, newest=1) for n in (8, 1, 2, 4))),
-    Group("known of the cameras", W, (
-        Variant("intrinsics and poses"),
-        Variant("intrinsics", told=ALONE),
-        Variant("nothing", told=Told(intrinsics=False, poses=False)),
-    )),
-    Group(f"one shot or stream (last {STEPS - STREAM + 1} moments)", W, (
-        Variant(f"one window of {STEPS}", newest=STEPS - STREAM + 1),
-        Variant(f"windows of {STREAM}, one after the other", newest=STEPS - STREAM + 1, stream=True),
-    )),
-)  # fmt: skip  # groups side by side
 COLUMNS = ("W-MPJPE mm", "MPJPE mm", "PA-MPJPE mm", "people F1", "association", "association precision", "association recall")
 
 
@@ -121,6 +54,8 @@ class Line:
     """Upper end."""
     config: Mapping[str, Any]
     """Resolved settings of the reconstruction."""
+    same_as: str = ""
+    """An earlier line that is the same run, by group and name."""
 
     @property
     def told(self) -> str:
@@ -131,44 +66,20 @@ class Line:
         return f"{self.difference:+.3g}{interval}"
 
 
-class Remembered(Predictor):
-    """A predictor that answers once for each window, so that what differs after the network costs no network."""
-
-    def __init__(self, predictor: Predictor) -> None:
-        vars(self).update(vars(predictor))  # the same network, and all that goes with it
-        self._asked: tuple[Any, ...] = ()
-        self._batch: Batch | None = None
-        self._answer: Prediction | None = None
-
-    def prepare(self, window: Window) -> Batch:
-        """Inputs of a window; the last one's again where it is the same."""
-        there = [frame for one in window.sets for frame in one.frames if frame is not None]
-        frames = [(f.camera, f.stamp_ns, f.intrinsics is None, f.world_from_cam is None) for f in there]
-        if self._asked != (window.epoch, *frames) or self._batch is None:
-            self._asked, self._batch, self._answer = (window.epoch, *frames), super().prepare(window), None
-        return self._batch
-
-    def infer(self, batch: Batch, *, keep: bool = False) -> Prediction:
-        """What the network says, kept for all who ask of the same window."""
-        del keep  # somebody may ask later
-        if batch is not self._batch or self._answer is None:
-            self._answer = super().infer(batch, keep=True)
-        return self._answer
-
-
-def ablate(config: ChrommConfig, predictor: Predictor, takes: Sequence[Clip]) -> Iterator[Line | None]:
+def ablate(config: ChrommConfig, predictor: Predictor, takes: Sequence[Clip], compared: Sequence[Group]) -> Iterator[Line | None]:
     """Every variant on every take.
 
     Args:
         config: what variants change.
         predictor: with the weights.
-        takes: of at least `STEPS` moments and `MOST_VIEWS` views each.
+        takes: with as many moments and views as the variants ask for.
+        compared: what differs.
 
     Yields:
         None after each take, for whoever shows progress; then the lines, group by group.
     """
     remembered = Remembered(predictor)
-    variants = [variant for group in GROUPS for variant in group.variants]
+    variants = [variant for group in compared for variant in group.variants]
     # Those that ask the same of the network follow one another.
     order = sorted(range(len(variants)), key=lambda k: _question(variants[k]))
     chains = [Pipeline(_changed(config, variant), predictor=remembered) for variant in variants]
@@ -178,15 +89,18 @@ def ablate(config: ChrommConfig, predictor: Predictor, takes: Sequence[Clip]) ->
             for k in order:
                 tallies[k].append(_run(chains[k], take, variants[k], number))
         yield None
-    place = 0
-    for group in GROUPS:
+    place, before = 0, list[Line]()
+    for group in compared:
         count = len(group.variants)
-        yield from _lines(group, tallies[place : place + count], [_settings(chain) for chain in chains[place : place + count]])
+        for line in _lines(group, tallies[place : place + count], [_settings(chain) for chain in chains[place : place + count]]):
+            same = next((f"{one.group}: {one.variant.name}" for one in before if one.variant.runs_as(line.variant)), "")
+            before.append(replace(line, same_as=same))
         place += count
+    yield from before
 
 
 def _question(variant: Variant) -> tuple[Any, ...]:
-    return (variant.views, variant.steps, variant.told.intrinsics, variant.told.poses, variant.stream)
+    return (variant.views, variant.steps or 0, variant.told.intrinsics, variant.told.poses, variant.stream)
 
 
 def _changed(config: ChrommConfig, variant: Variant) -> ChrommConfig:
@@ -201,7 +115,7 @@ def _settings(chain: Pipeline) -> Mapping[str, Any]:
 
 def _run(chain: Pipeline, take: Clip, variant: Variant, number: int) -> Tally:
     """One variant on one take."""
-    moments, tally = seen_by(take, variant.views)[-variant.steps :], Tally()
+    moments, tally = seen_by(take, variant.views)[-(variant.steps or 0) :], Tally()
     chain.reset()
     if not variant.stream:
         judge(chain, moments, variant.told, tally, number, newest=variant.newest)
@@ -237,6 +151,8 @@ def table(lines: Sequence[Line], title: str) -> str:
         group = "" if before is not None and before.group == line.group else line.group
         values = [f"{line.scores[name]:.3g}" if np.isfinite(line.scores.get(name, np.nan)) else "" for name in COLUMNS]
         told = f"{line.key}: {line.told}" if line.told else ""
+        if line.same_as:  # shown once
+            values, told = [""] * len(COLUMNS), f"as {line.same_as}"
         texts.append(f"| {group} | {line.variant.name} | " + " | ".join(values) + f" | {told} |")
     return "\n".join(texts)
 
@@ -248,6 +164,7 @@ def add_parser(what: Any) -> None:
     add("--weights", default="nano", help="of the whole network, a file or a name (default: nano)")
     add("--count", type=int, default=16, help="takes, from the beginning of the held-out list, at most 64 (default: 16)")
     add("--clothes", default="suits", choices=("suits", "naturalistic", "uniforms"), help="what people wear (default: suits)")
+    add("--steps", type=int, default=STEPS, help=f"moments of each take, at least {STREAM} (default: {STEPS})")
     add("--out", type=Path, metavar="FOLDER", help="write ablations.md and ablations.json there")
     parser.set_defaults(run=run)
 
@@ -256,29 +173,34 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the table.
 
     Raises:
-        ConfigError: for a count that the list has not, or weights that cannot be used.
+        ConfigError: for a count that the list has not, takes too short, or weights that cannot be used.
     """
     if not 0 < arguments.count <= len(held_out.SEEDS):
         raise ConfigError(f"--count is {arguments.count}, expected 1 to {len(held_out.SEEDS)}, the held-out takes")
+    if arguments.steps < STREAM:
+        raise ConfigError(f"--steps is {arguments.steps}, expected at least {STREAM}, the moments of a window of the stream")
     config = ChrommConfig.from_mapping({"model": {"checkpoint": arguments.weights}})
     pipeline = Pipeline(config)
     options = TakeOptions(views=MOST_VIEWS, clothes=arguments.clothes, people_min=2, people_max=4)
-    takes = _Takes(options, arguments.count)
+    takes = _Takes(options, arguments.count, arguments.steps)
     lines: list[Line] = []
-    for line in ablate(config, pipeline.predictor, takes):
+    for line in ablate(config, pipeline.predictor, takes, groups(arguments.steps)):
         if line is None:
             sys.stderr.write(f"\r{takes.given}/{arguments.count} takes")
             sys.stderr.flush()
         else:
             lines.append(line)
     sys.stderr.write("\n")
-    title = f"{arguments.count} held-out takes in {arguments.clothes}, up to {MOST_VIEWS} views, {pipeline.predictor.weights}"
+    title = (
+        f"{arguments.count} held-out takes in {arguments.clothes}, {arguments.steps} moments, up to {MOST_VIEWS} views, "
+        f"{pipeline.predictor.weights}"
+    )
     text = table(lines, title)
     sys.stdout.write(text + "\n")
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)
         (arguments.out / "ablations.md").write_text(text + "\n")
-        made = {**about(pipeline), "takes": asdict(options), "count": arguments.count}
+        made = {**about(pipeline), "takes": asdict(options), "count": arguments.count, "steps": arguments.steps}
         content = {"version": 1, "made": made, "lines": [_plain(asdict(line)) for line in lines]}
         (arguments.out / "ablations.json").write_text(json.dumps(content, indent=1))
     return 0
@@ -294,8 +216,8 @@ def _plain(value: Any) -> Any:
 class _Takes(Sequence[Clip]):
     """Takes by their place in the list, made when they are asked for."""
 
-    def __init__(self, options: TakeOptions, count: int) -> None:
-        self._options, self._count = options, count
+    def __init__(self, options: TakeOptions, count: int, steps: int) -> None:
+        self._options, self._count, self._steps = options, count, steps
         self.given = 0
         """How many were asked for."""
 
@@ -306,4 +228,4 @@ class _Takes(Sequence[Clip]):
         if place >= self._count:
             raise IndexError(place)
         self.given = place + 1
-        return clip(held_out.SEEDS[place], self._options, STEPS, PERIOD_S)
+        return clip(held_out.SEEDS[place], self._options, self._steps, PERIOD_S)

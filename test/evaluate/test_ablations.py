@@ -10,9 +10,11 @@ import pytest
 from chromm_ros import __main__ as cli
 from chromm_ros.config import ChrommConfig
 from chromm_ros.evaluate import ablations
-from chromm_ros.evaluate.ablations import GROUPS, STEPS, Group, Remembered, Variant, ablate, seen_by, table
+from chromm_ros.evaluate.ablations import ablate, seen_by, table
+from chromm_ros.evaluate.remembered import Remembered
 from chromm_ros.evaluate.takes import window_of
 from chromm_ros.evaluate.told import Told
+from chromm_ros.evaluate.variants import STEPS, STREAM, Group, Variant, groups
 from chromm_ros.model.config import ModelOptions
 from chromm_ros.model.predictor import Predictor
 from chromm_ros.synthetic import held_out
@@ -45,8 +47,7 @@ def test_variants_after_the_network_ask_it_once(predictor: Predictor, takes: lis
     asked = []
     infer = Predictor.infer
     monkeypatch.setattr(Predictor, "infer", lambda self, batch, keep=False: asked.append(batch) or infer(self, batch, keep=keep))
-    monkeypatch.setattr(ablations, "GROUPS", FEW)
-    lines = [line for line in ablate(ChrommConfig(model=OPTIONS), predictor, takes) if line is not None]
+    lines = [line for line in ablate(ChrommConfig(model=OPTIONS), predictor, takes, FEW) if line is not None]
     assert len(asked) == 2 * len(takes), "two cameras and one, for each take"
     assert [(line.group, line.variant.name) for line in lines] == [(g.title, v.name) for g in FEW for v in g.variants]
     first, pooled, average, again, _ = lines
@@ -56,6 +57,8 @@ def test_variants_after_the_network_ask_it_once(predictor: Predictor, takes: lis
     assert pooled.config["fusion"]["mode"] == "maxpool_triangulate" and first.config["fusion"]["mode"] == "average_triangulate"
     text = table(lines, "title")
     assert text.count("\n") == 3 + len(lines) and "| fusion | triangulate |" in text
+    assert [line.same_as for line in lines] == ["", "", "", "fusion: triangulate", ""]
+    assert "| known | all |  |  |  |  |  |  |  | as fusion: triangulate |" in text, "shown once"
 
 
 def test_a_remembered_answer_is_that_of_its_window(predictor: Predictor, takes: list[Clip]) -> None:
@@ -76,11 +79,12 @@ def test_the_first_cameras_of_a_take_are_the_take_with_fewer(takes: list[Clip]) 
 
 
 def test_groups_ask_what_the_paper_asks_and_more() -> None:
-    assert len({group.title for group in GROUPS}) == len(GROUPS)
-    for group in GROUPS:
+    assert len({group.title for group in groups()}) == len(groups())
+    assert [len(g.variants) for g in groups(STREAM)] == [2, 3, 3, 6, 3, 3, 2] and groups(16)[4].variants[-1].steps == 8
+    for group in groups():
         assert len({variant.name for variant in group.variants}) == len(group.variants) > 1
         assert len({variant.newest for variant in group.variants}) == 1, "a group counts the same moments"
-        assert all(variant.newest >= 1 and variant.steps <= STEPS for variant in group.variants)
+        assert all((variant.newest or 1) >= 1 and (variant.steps or STEPS) <= STEPS for variant in group.variants)
         config = ChrommConfig()
         for variant in group.variants:
             for name, values in variant.settings.items():
@@ -90,10 +94,13 @@ def test_groups_ask_what_the_paper_asks_and_more() -> None:
 def test_the_command_writes_table_and_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(ablations, "GROUPS", FEW[1:])
-    assert cli.main(["eval", "ablations", "--weights", "untrained", "--count", "1", "--out", str(tmp_path)]) == 0
+    monkeypatch.setattr(ablations, "groups", lambda steps: FEW[1:] if steps == 4 else FEW)
+    asked = ["eval", "ablations", "--weights", "untrained", "--count", "1", "--steps", "4"]
+    assert cli.main([*asked, "--out", str(tmp_path)]) == 0
     assert (tmp_path / "ablations.md").read_text() in capsys.readouterr().out
     content = json.loads((tmp_path / "ablations.json").read_text())
     assert content["made"]["count"] == 1 and content["lines"][0]["config"]["fusion"]["mode"] == "average_triangulate"
     assert cli.main(["eval", "ablations", "--weights", "untrained", "--count", "99"]) == 1
     assert "--count is 99, expected 1 to 64" in capsys.readouterr().err
+    assert cli.main(["eval", "ablations", "--weights", "untrained", "--steps", "3"]) == 1
+    assert "--steps is 3, expected at least 4" in capsys.readouterr().err

@@ -3,7 +3,8 @@
     P0/09_outdoor_walk/images/00000.jpg, P0/09_outdoor_walk/P0_09_outdoor_walk_data.pkl
 
 The pickle holds SMPL parameters of the sequence's gender, one K, poses `cam_from_world` and `good_frames_mask`. Its world is y up, in
-metres; here z is up, as everywhere in the package.
+metres; here z is up, as everywhere in the package. K comes from ARKit, which counts pixels from the outer corner of the first one, as
+the package does (Apple's documentation of the intrinsic matrix), so it is taken as it is; the data set itself does not say.
 """
 
 from collections.abc import Iterator, Sequence

@@ -5,6 +5,7 @@
     scan_calibration/<scene>/calibration/000.xml
 
 The world is the first camera, in metres. Lens distortion is in the files; like the toolkit, this leaves it out.
+The matrices are OpenCV's, which counts pixels from the centre of the first one; half a pixel of the full size is added here.
 """
 
 import xml.etree.ElementTree as ET
@@ -29,6 +30,8 @@ RATE = 30.0
 """Images per second; frames are numbered by it, from wherever the sequence was cut."""
 _LONG_SIDE = 4112
 """Pixels of the images that were calibrated; users keep smaller copies."""
+_TO_CENTRES = np.array([[1.0, 0.0, 0.5], [0.0, 1.0, 0.5], [0.0, 0.0, 1.0]])
+"""From OpenCV's pixels to ours, which begin at the outer corner of the first one."""
 _HAND_COMPONENTS = 12
 """Of the PCA of each hand, about the mean hand, with which RICH was fitted."""
 _ENDINGS = ("bmp", "png", "jpeg", "jpg")
@@ -135,7 +138,7 @@ def _calibration(root: Path, sequence: str, camera: str) -> tuple[Float[np.ndarr
     except ET.ParseError as error:
         raise FileError(f"the calibration {path} is no XML ({error}): unpack it again") from error
     extrinsics, intrinsics = _matrix(tree, path, "CameraMatrix", (3, 4)), _matrix(tree, path, "Intrinsics", (3, 3))
-    return intrinsics, se3.inverse(se3.compose(extrinsics[:, :3], extrinsics[:, 3]))
+    return _TO_CENTRES @ intrinsics, se3.inverse(se3.compose(extrinsics[:, :3], extrinsics[:, 3]))
 
 
 def _matrix(tree: Any, path: Path, name: str, shape: tuple[int, int]) -> Float[np.ndarray, "n m"]:

@@ -41,6 +41,7 @@ def write_camera(root: Path, number: int, extrinsics: np.ndarray, size: tuple[in
     path = root / "scan_calibration" / "Gym" / "calibration" / f"{number:03d}.xml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f'<?xml version="1.0"?>\n<opencv_storage>{"".join(parts)}</opencv_storage>\n')
+    full[:2, 2] += 0.5  # OpenCV counts from the centre of the first pixel, we from its corner
     return np.diag([SCALE, SCALE, 1.0]) @ full
 
 

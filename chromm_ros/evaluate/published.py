@@ -44,6 +44,9 @@ class Quoted:
         assert len(self.values) == len(COLUMNS[self.table]), self
 
 
+FOUND = ("people recall", "")
+"""Score of an outcome that stands beside every table's: how many of those who had to be found were."""
+
 CHROMM = "CHROMM, arXiv 2603.12789"
 BY_CHROMM = f"as {CHROMM} prints it"
 HUMAN3R = f"Human3R, arXiv 2510.06219, {BY_CHROMM}"
@@ -115,6 +118,8 @@ def rows(table: str) -> Iterator[Quoted]:
 def beside(table: str, method: str, scores: Sequence[Score1], about: str, measured_on: str) -> str:
     """Markdown: a measured row above the quoted ones, each marked as what it is.
 
+    Errors are of people who were found, so the share of all who had to be found stands beside them; nobody publishes it.
+
     Args:
         table: key of `COLUMNS`.
         method: name of what was measured.
@@ -128,13 +133,15 @@ def beside(table: str, method: str, scores: Sequence[Score1], about: str, measur
     for column in columns:
         score = by_name.get(column)
         ours.append("" if score is None else number(score.value) or score.reason)
-    heads = [f"{name} [{unit}]" if unit else name for name, unit in columns]
+    found = by_name.get(FOUND)
+    ours.append("" if found is None else number(found.value) or found.reason)
+    heads = [f"{name} [{unit}]" if unit else name for name, unit in (*columns, FOUND)]
     lines = [
         "| method | " + " | ".join(heads) + " | | about | source |",
         "|---|" + "---:|" * len(heads) + "---|---|---|",
         "| " + " | ".join([f"**{method}**", *ours, "**measured**", about, measured_on]) + " |",
     ]
     for row in rows(table):
-        values = ["" if value is None else f"{value:g}" for value in row.values]
+        values = ["" if value is None else f"{value:g}" for value in (*row.values, None)]
         lines.append("| " + " | ".join([row.method, *values, "quoted", row.part or row.kind, row.source]) + " |")
     return "\n".join([*lines, "", HOW])

@@ -46,7 +46,8 @@ def test_a_row_stands_beside_the_published_ones(rich: World, tmp_path: Path, cap
     assert "one: 1 segments" in told.err and "two: 1 segments" in told.err
     row = next(line for line in told.out.splitlines() if line.startswith("| **chromm_ros, oracle**"))
     assert "**measured**" in row and all(float(cell) < 0.01 for cell in row.split("|")[2:5])
-    assert "| CHROMM | 53.1 | 79 | 1.4 | quoted |" in told.out
+    assert float(row.split("|")[5]) == 1.0, "recall"
+    assert "| CHROMM | 53.1 | 79 | 1.4 |  | quoted |" in told.out
     assert (out / "published.md").read_text() in told.out
     outcome = Outcome.read(out)
     assert outcome.config["protocol"] == {

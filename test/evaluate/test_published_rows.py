@@ -17,14 +17,15 @@ def cells(line: str) -> list[str]:
 @pytest.mark.parametrize("table", TABLES)
 def test_every_row_says_whether_it_was_measured_or_quoted_and_whence(table: str) -> None:
     columns = published.COLUMNS[table]
-    scores = [Score1(name, 1.25, unit, 3) for name, unit in columns]
+    scores = [*(Score1(name, 1.25, unit, 3) for name, unit in columns), Score1("people recall", 0.5, "", 4)]
     lines = [
         line for line in published.beside(table, "ours", scores, "22 joints", "this run").splitlines() if line.startswith("|")
     ]
     assert len({len(cells(line)) for line in lines}) == 1
-    mark = len(columns) + 1
+    mark = len(columns) + 2
     ours, *others = [cells(line) for line in lines[2:]]
-    assert ours[:2] == ["**ours**", "1.25"] and ours[mark] == "**measured**" and ours[-2:] == ["22 joints", "this run"]
+    assert ours[:2] == ["**ours**", "1.25"] and float(ours[mark - 1]) == 0.5, "how many were found stands beside the errors"
+    assert ours[mark] == "**measured**" and ours[-2:] == ["22 joints", "this run"]
     assert len(others) == len(list(published.rows(table))) > 0
     assert all(row[mark] == "quoted" and len(row[-1]) > 5 for row in others)
 

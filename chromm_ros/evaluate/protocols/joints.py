@@ -77,7 +77,7 @@ BODY_24 = Joints(
     "24 joints: the 22 and the first joint of each middle finger, SMPL-X's on both sides.",
 )
 HANDS_STOOD_FOR = Joints(
-    "24 joints",
+    "24 joints, middle fingers for hands",
     (*BODY, *MIDDLE),
     SMPL_24,
     (1, 2),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections import defaultdict
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ LENSES = 100
 """Moments of which a camera's intrinsics are read: pictures show one of the first moments."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Found:
     """Whoever was seen at one stamp, and where the cameras are said to be."""
 
@@ -84,7 +85,7 @@ def read_results(path: Path) -> Results:
                 latency.append(message.latency_total_ms)
                 made_with = _made_with(message)
             else:
-                poses[at_ns][entry.topic.split("/")[-2]] = matrix_from_pose(message.pose)
+                poses[at_ns][sys.intern(entry.topic.split("/")[-2])] = matrix_from_pose(message.pose)
         intrinsics = _intrinsics(bag, space)
     if len(frames) != 1:
         raise InputError(f"the results of {path} are in the frames {', '.join(sorted(frames))}, expected one: cut the recording")
@@ -127,6 +128,6 @@ def _found(at_ns: int, message: Any, poses: Mapping[str, Float64[np.ndarray, "4 
         at_ns,
         np.array([person.track_id for person in people], np.int64),
         np.array([person.joints for person in people], np.float32).reshape(len(people), JOINTS, 3)[:, :BODY_JOINTS].copy(),
-        tuple(tuple(person.seen_by) for person in people),
+        tuple(tuple(map(sys.intern, person.seen_by)) for person in people),
         poses,
     )

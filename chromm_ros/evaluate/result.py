@@ -12,7 +12,8 @@ from jaxtyping import Float
 from chromm_ros.errors import InputError
 from chromm_ros.evaluate.bags import BagSequence
 from chromm_ros.evaluate.found import Results, read_results
-from chromm_ros.evaluate.judged import Judged, pair
+from chromm_ros.evaluate.judged import Judged
+from chromm_ros.evaluate.moment import pair
 from chromm_ros.evaluate.outcome import Outcome
 from chromm_ros.evaluate.shown import views
 from chromm_ros.geometry.rotation import geodesic_angle
@@ -55,7 +56,7 @@ def judge(path: Path, sequence: BagSequence, latency_ms: Float[np.ndarray, "N"],
         return Outcome(notes=(f"{sequence.name} has no truth: nothing is scored.", latency), **known)
     check_names(results, sequence)
     same_world, gauge = one_world(results, sequence)
-    moments = list(pair(results.moments, sequence.truth(), sequence.cameras, same_world=same_world))
+    moments = pair(results.moments, sequence.truth(), sequence.cameras, same_world=same_world)
     judged = Judged(sequence.name, moments, sequence.cameras, same_world)
     return Outcome(
         scores=judged.scores(),

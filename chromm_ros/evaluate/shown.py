@@ -10,15 +10,14 @@ from jaxtyping import Float, Float64
 
 from chromm_ros.data.truth import JOINT_SETS
 from chromm_ros.evaluate.bags import BagSequence
-from chromm_ros.evaluate.judged import COMMON, Judged, Moment
+from chromm_ros.evaluate.judged import Judged
+from chromm_ros.evaluate.moment import COMMON, Moment
 from chromm_ros.evaluate.outcome import View
 from chromm_ros.geometry import camera, se3
 from chromm_ros.records import Frame
 
 MOST = 4
 """Images."""
-AMONG = 100
-"""First moments, one of which is shown: images in front of it are decoded once more."""
 
 
 Lenses = Mapping[tuple[str, int], Float64[np.ndarray, "3 3"]]
@@ -28,11 +27,12 @@ Lenses = Mapping[tuple[str, int], Float64[np.ndarray, "3 3"]]
 def views(sequence: BagSequence, judged: Judged, estimated: Lenses) -> tuple[View, ...]:
     """The images of one moment, those whose camera is known.
 
-    Of the first moments it is the one with the most people found, the first among equals. Where the images have intrinsics, cameras
+    It is `Judged.shown`: images in front of it are decoded once more. Where the images have intrinsics, cameras
     are the true ones and images are rectified. Where nobody told any, images are as they came and cameras are the estimated ones, in whose world
     the truth is laid: what is seen then is how well the results fit the image, and the truth the results.
     """
-    moment = max(judged.moments[:AMONG], key=lambda entry: int((entry.owner >= 0).sum()))
+    moment = judged.shown
+    assert moment is not None
     made = []
     for frame, _ in sequence.frames():
         if frame.stamp_ns > moment.truth.stamp_ns + 10**9:
@@ -69,7 +69,7 @@ def _there(moment: Moment, name: str) -> Sequence[int]:
 def _in_full(joints: Float64[np.ndarray, "P j 3"], joint_set: str) -> Float64[np.ndarray, "P J 3"]:
     """At their places in the truth's set; NaN for those that only the truth has."""
     full = np.full((len(joints), JOINT_SETS[joint_set], 3), np.nan)
-    full[:, list(COMMON[joint_set][1])] = joints
+    full[:, list(COMMON[joint_set].places)] = joints
     return full
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chromm_ros.data.truth import Truth
-from chromm_ros.evaluate.judged import COMMON
+from chromm_ros.evaluate.moment import COMMON
 from chromm_ros.evaluate.protocols.joints import MIDDLE
 from chromm_ros.evaluate.told import Told
 from chromm_ros.geometry.rotation import matrix_from_rotvec

@@ -18,7 +18,8 @@ from chromm_ros.errors import FileError, InputError
 from chromm_ros.evaluate.bag import room, run_chain
 from chromm_ros.evaluate.bags import BagSequence
 from chromm_ros.evaluate.found import Found, Results, read_results
-from chromm_ros.evaluate.judged import Judged, pair
+from chromm_ros.evaluate.judged import Judged
+from chromm_ros.evaluate.moment import pair
 from chromm_ros.evaluate.outcome import Score1
 from chromm_ros.evaluate.recording import read_bodies
 from chromm_ros.evaluate.result import check_names, judge, one_world
@@ -222,7 +223,7 @@ def said(at: int, ids: tuple[int, ...] = (1, 2), shift: float = 0.0, poses: np.n
 
 
 def judged(found: list[Found], true: list[Truth], *, same_world: bool = True) -> dict[str, Score1]:
-    return by_name(Judged("by hand", list(pair(found, true, NAMES, same_world=same_world)), NAMES, same_world).scores())
+    return by_name(Judged("by hand", pair(found, true, NAMES, same_world=same_world), NAMES, same_world).scores())
 
 
 @pytest.mark.parametrize("joint_set", ["smplx", "smpl", "coco"])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float64
 
-from chromm_ros.evaluate.judged import BODY, COMMON
+from chromm_ros.evaluate.moment import BODY, COMMON
 from chromm_ros.records import Person
 
 if TYPE_CHECKING:

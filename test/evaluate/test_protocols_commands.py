@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from planted_scene import Oracle, Planted
 
@@ -56,6 +57,12 @@ def test_a_row_stands_beside_the_published_ones(rich: World, tmp_path: Path, cap
     assert outcome.config["scale"]["statistic"] == "iterated" and outcome.config["tracking"]["min_hits"] == 1
     assert {series.sequence for series in outcome.series} == {"one", "two"} and len(outcome.latency_ms) == 2
     assert json.loads((out / "report.json").read_text())["weights"] == "oracle"
+    assert [(view.sequence, view.camera) for view in outcome.views] == [(s, f"cam{v}") for s in ("one", "two") for v in range(4)]
+    for view in outcome.views:
+        assert len(view.people) == 2 and (view.people >= 0).all()
+        order = np.searchsorted(np.sort(view.people), view.people)
+        off = np.linalg.norm(view.found - view.truth[order], axis=-1)
+        assert np.nanmax(off) < 0.5 and np.isfinite(off).sum() >= 2 * 22, "exact predictions lie on the truth"
 
 
 def test_which_cameras_are_opened(monkeypatch: pytest.MonkeyPatch) -> None:

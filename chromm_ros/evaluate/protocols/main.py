@@ -73,14 +73,15 @@ def evaluate(
         InputError: if nothing was labelled in any of them, or a sequence does not fit the protocol.
     """
     from chromm_ros.evaluate.protocols.outcomes import of_segments, of_steps
+    from chromm_ros.evaluate.protocols.pictured import MOST
     from chromm_ros.evaluate.protocols.segments import MONO, MULTI, segments
     from chromm_ros.evaluate.protocols.steps import steps
 
     assert way in {"mono", "multi", "steps"}, way
     cut, parts = MONO if way == "mono" else MULTI, list[Any]()
     for sequence in sequences:
-        before = len(parts)
-        parts += steps(sequence, run, most) if way == "steps" else segments(sequence, run, cut)
+        before, shown = len(parts), sum(len(part.views) for part in parts) < MOST
+        parts += steps(sequence, run, most, shown=shown) if way == "steps" else segments(sequence, run, cut, shown=shown)
         tell(f"{sequence.name}: {len(parts) - before} {'moments' if way == 'steps' else 'segments'}")
     if not parts:
         raise InputError("no sequence has an image with a truth, expected equal stamps of both: is the data set whole?")

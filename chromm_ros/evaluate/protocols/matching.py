@@ -30,16 +30,17 @@ def in_image(said: Said, known: Known, joints: Joints) -> Owner:
     if not np.isfinite(true_intrinsics).all():
         true_intrinsics = said.intrinsics[0]
     if np.isfinite(said.cameras).all() and len(owner):
-        found = _pixels(said.joints[:, joints.found], said.cameras[0], said.intrinsics[0])
-        truth = _pixels(known.truth.joints[:, joints.truth], known.truth.world_from_cam[0], true_intrinsics)
+        found = pixels(said.joints[:, joints.found], said.cameras[0], said.intrinsics[0])
+        truth = pixels(known.truth.joints[:, joints.truth], known.truth.world_from_cam[0], true_intrinsics)
         pairs = match_in_image(found, truth)
         owner[pairs[:, 0]] = pairs[:, 1]
     return owner
 
 
-def _pixels(
+def pixels(
     points: Float64[np.ndarray, "P J 3"], world_from_cam: Float64[np.ndarray, "4 4"], intrinsics: Float64[np.ndarray, "3 3"]
 ) -> Float64[np.ndarray, "P J 2"]:
+    """Of points in the world."""
     return np.asarray(project(se3.apply(se3.inverse(world_from_cam), points), intrinsics))
 
 

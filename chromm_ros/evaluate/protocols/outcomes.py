@@ -14,6 +14,7 @@ from chromm_ros.evaluate import bodies
 from chromm_ros.evaluate.identity import DetectionCounts
 from chromm_ros.evaluate.outcome import CameraTrack, Score1, Series, Track, share, summary
 from chromm_ros.evaluate.protocols.joints import Joints
+from chromm_ros.evaluate.protocols.pictured import MOST
 from chromm_ros.evaluate.protocols.segments import Cut, Segment
 from chromm_ros.evaluate.protocols.steps import Step
 from chromm_ros.geometry.sim3 import Similarity
@@ -42,6 +43,7 @@ def of_segments(parts: Sequence[Segment], cut: Cut) -> dict[str, Any]:
         "scores": (*_errors(parts), *_people(parts)),
         "notes": (*_segment_notes(parts, cut), *_joint_notes(parts)),
         "series": tuple(_series(parts)),
+        "views": tuple(view for part in parts for view in part.views)[:MOST],
         "joint_set": parts[0].joint_set,
         "per_joint_mm": {"MPJPE": _per_joint(parts)},
         "tracks": tuple(_tracks(parts)),
@@ -64,6 +66,7 @@ def of_steps(parts: Sequence[Step]) -> dict[str, Any]:
         "scores": (*_errors(parts), *cameras, *_people(parts)),
         "notes": (*_step_notes(parts), *_joint_notes(parts)),
         "series": tuple(_series(parts)),
+        "views": tuple(view for part in parts for view in part.views)[:MOST],
         "joint_set": parts[0].joint_set,
         "per_joint_mm": {"MPJPE": _per_joint(parts)},
     }

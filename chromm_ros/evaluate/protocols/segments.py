@@ -22,9 +22,11 @@ from chromm_ros.data.truth import LabelledSequence
 from chromm_ros.errors import InputError
 from chromm_ros.evaluate import bodies, motion
 from chromm_ros.evaluate.identity import DetectionCounts
-from chromm_ros.evaluate.protocols.closed import Known, Runner, Said, moments
+from chromm_ros.evaluate.outcome import View
+from chromm_ros.evaluate.protocols.closed import Known, Labelled, Runner, Said, moments
 from chromm_ros.evaluate.protocols.joints import Joints, Ours
 from chromm_ros.evaluate.protocols.matching import counts, in_image, in_world
+from chromm_ros.evaluate.protocols.pictured import views
 from chromm_ros.geometry import se3
 from chromm_ros.geometry.rotation import mean_rotation
 from chromm_ros.geometry.sim3 import Similarity, fit_poses
@@ -79,6 +81,8 @@ class Segment:
     """Of the truth."""
     sets: tuple[Joints, ...]
     """What can be compared, that of the tables first."""
+    views: tuple[View, ...] = ()
+    """Images of its first moment, where they are to be shown."""
 
     def errors(self, joints: Joints) -> dict[tuple[str, str], Float64[np.ndarray, "T P"]]:
         """WA-MPJPE, W-MPJPE, RTE and PA-MPJPE with their units; NaN where there is none."""
@@ -114,30 +118,33 @@ def by_cameras(found: Float64[np.ndarray, "T V 4 4"], truth: Float64[np.ndarray,
     return fit_poses(found[both].astype(np.float64), truth[both].astype(np.float64))
 
 
-def segments(sequence: LabelledSequence, run: Runner, cut: Cut) -> Iterator[Segment]:
+def segments(sequence: LabelledSequence, run: Runner, cut: Cut, *, shown: bool = False) -> Iterator[Segment]:
     """Every segment of a sequence; the last may be shorter.
 
     Args:
         sequence: with one camera or several.
         run: the chain.
         cut: how it is cut.
+        shown: whether the first one keeps the images of its first moment.
 
     Raises:
         InputError: if chunks are to be joined by cameras that move.
     """
-    stream = moments(sequence)
+    stream, pictured = moments(sequence), shown
     while True:
-        rig, said, known = Rig(), list[Said](), list[Known]()
+        rig, said, known, first = Rig(), list[Said](), list[Known](), list[Labelled]()
         for size in cut.sizes:
             part = list(islice(stream, size))
             if part:
                 said += rig.joined(run(part, sequence.cameras))
                 known += [moment.known for moment in part]
+                first = first or part[: int(pictured)]
         if not known:
             return
         if len(known) > cut.chunk:
             _check_still(sequence, known)
-        yield _segment(sequence, said, known, run.ours)
+        yield _segment(sequence, said, known, run.ours, first)
+        pictured = False
 
 
 class Rig:
@@ -172,7 +179,9 @@ def _check_still(sequence: LabelledSequence, known: Sequence[Known]) -> None:
             )
 
 
-def _segment(sequence: LabelledSequence, said: Sequence[Said], known: Sequence[Known], ours: Ours) -> Segment:
+def _segment(
+    sequence: LabelledSequence, said: Sequence[Said], known: Sequence[Known], ours: Ours, first: Sequence[Labelled]
+) -> Segment:
     joint_set = known[0].truth.joint_set
     sets = ours.sets(joint_set)
     found_cameras = np.stack([moment.cameras for moment in said])
@@ -191,4 +200,7 @@ def _segment(sequence: LabelledSequence, said: Sequence[Said], known: Sequence[K
                 found[t, ids.index(int(k.truth.ids[owner[mine]]))] = s.joints[mine]
     stamps = np.array([k.truth.stamp_ns for k in known], np.int64)
     total = sum(map(counts, owners, known), DetectionCounts())
-    return Segment(sequence.name, sequence.cameras, stamps, ids, found, true, found_cameras, true_cameras, total, joint_set, sets)
+    shown = views(sequence.name, first[0], said[0], owners[0], sets[0]) if first else ()
+    return Segment(
+        sequence.name, sequence.cameras, stamps, ids, found, true, found_cameras, true_cameras, total, joint_set, sets, shown
+    )

@@ -14,9 +14,11 @@ from jaxtyping import Float64, Int64
 from chromm_ros.data.truth import LabelledSequence
 from chromm_ros.evaluate import bodies, scenes
 from chromm_ros.evaluate.identity import DetectionCounts
-from chromm_ros.evaluate.protocols.closed import Known, Runner, Said, moments
+from chromm_ros.evaluate.outcome import View
+from chromm_ros.evaluate.protocols.closed import Labelled, Runner, Said, moments
 from chromm_ros.evaluate.protocols.joints import Joints, Ours
 from chromm_ros.evaluate.protocols.matching import counts, in_world
+from chromm_ros.evaluate.protocols.pictured import views
 from chromm_ros.evaluate.protocols.segments import by_cameras
 from chromm_ros.geometry.sim3 import Similarity
 
@@ -47,6 +49,8 @@ class Step:
     """What can be compared, that of the tables first."""
     to_truth: Similarity
     """By which people were matched; for pictures, too."""
+    views: tuple[View, ...] = ()
+    """Its images, where they are to be shown."""
 
     def errors(self, joints: Joints) -> dict[tuple[str, str], Float64[np.ndarray, "P"]]:
         """Of people, in metres by the protocol's habit."""
@@ -82,20 +86,21 @@ class Step:
         return values
 
 
-def steps(sequence: LabelledSequence, run: Runner, most: int | None = None) -> Iterator[Step]:
+def steps(sequence: LabelledSequence, run: Runner, most: int | None = None, *, shown: bool = False) -> Iterator[Step]:
     """Moments of a sequence, each a closed set.
 
     Args:
         sequence: with several cameras.
         run: the chain.
         most: how many, from the first on; None: all.
+        shown: whether the first one keeps its images.
     """
-    for moment in islice(moments(sequence), most):
-        yield _step(sequence.name, run([moment], sequence.cameras)[0], moment.known, run.ours)
+    for number, moment in enumerate(islice(moments(sequence), most)):
+        yield _step(sequence.name, run([moment], sequence.cameras)[0], moment, run.ours, shown=shown and number == 0)
 
 
-def _step(name: str, said: Said, known: Known, ours: Ours) -> Step:
-    truth = known.truth
+def _step(name: str, said: Said, moment: Labelled, ours: Ours, *, shown: bool) -> Step:
+    known, truth = moment.known, moment.known.truth
     sets = ours.sets(truth.joint_set)
     to_truth = by_cameras(said.cameras[None], truth.world_from_cam[None])
     owner = in_world(said, known, sets[0], to_truth)
@@ -104,5 +109,5 @@ def _step(name: str, said: Said, known: Known, ours: Ours) -> Step:
     mine = known.wanted
     return Step(
         name, truth.stamp_ns, truth.ids[mine], found[mine], truth.joints[mine], said.cameras, truth.world_from_cam,
-        counts(owner, known), truth.joint_set, sets, to_truth,
+        counts(owner, known), truth.joint_set, sets, to_truth, views(name, moment, said, owner, sets[0]) if shown else (),
     )  # fmt: skip  # one line each for found and told

@@ -1,5 +1,6 @@
 """The truth in the chain's place comes out right in every score, planted errors in their own, and the same input gives the same bytes."""
 
+import gc
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -15,11 +16,12 @@ from chromm_ros.data.messages import body_params
 from chromm_ros.data.result_writer import NAMESPACE, ResultWriter
 from chromm_ros.data.truth import Truth
 from chromm_ros.errors import FileError, InputError
+from chromm_ros.evaluate import motion
 from chromm_ros.evaluate.bag import room, run_chain
 from chromm_ros.evaluate.bags import BagSequence
 from chromm_ros.evaluate.found import Found, Results, read_results
 from chromm_ros.evaluate.judged import Judged
-from chromm_ros.evaluate.moment import pair
+from chromm_ros.evaluate.moment import Moment, pair
 from chromm_ros.evaluate.outcome import Score1
 from chromm_ros.evaluate.recording import read_bodies
 from chromm_ros.evaluate.result import check_names, judge, one_world
@@ -253,6 +255,29 @@ def test_two_cameras_do_not_tell_an_error_with_free_scale() -> None:
     assert scores["TE"].value > 0.1
     scores = judged([said(k, poses=wrong) for k in (0, 1)], [truth(0, world_from_cam=lost), truth(1)], same_world=False)
     assert scores["s-TE"].value > 0.1 and scores["s-TE"].count == 3
+
+
+def test_what_is_kept_of_chunks_is_numbers_and_nothing_is_lost_between_them() -> None:
+    count, shifts = 104, np.random.default_rng(2).normal(0.0, 0.1, 104)
+    found = [said(k, (1,) if k == 50 else (1, 2), shift) for k, shift in enumerate(shifts)]
+    one = Judged("by hand", pair(found, [truth(k) for k in range(count)], NAMES, same_world=True), NAMES, same_world=True)
+    assert [len(chunk.stamps_ns) for chunk in one.chunks] == [100, 4] and one.ids == [7, 9]
+    assert sum(type(thing) is Moment for thing in gc.get_objects()) == 1, "the one that pictures show"
+    arrays = [
+        value
+        for value in [part for chunk in one.chunks for part in vars(chunk).values()]
+        for value in (value.values() if isinstance(value, dict) else [value])
+        if isinstance(value, np.ndarray)
+    ]
+    assert all(value.base is None or value.base.nbytes < 2 * value.nbytes for value in arrays), "no view of all joints"
+    assert sum(value.nbytes for value in arrays) / count < 2 * 240 + 3 * 256 + 64, "of two people and three cameras"
+    joints = np.stack([np.full((2, 22, 3), np.nan) for _ in found])
+    for t, moment in enumerate(found):
+        joints[t, : len(moment.joints)] = moment.joints
+    np.testing.assert_allclose(one.errors["Jitter", "10 m/s^3"], motion.jitter(joints, one.fps), rtol=1e-9)
+    np.testing.assert_allclose(one.errors["W-MPJPE, nothing aligned", "mm"][:, 0], 1e3 * np.abs(shifts), rtol=1e-6)
+    assert one.errors["Accel", "m/s^2"].shape == (count - 2, 2)
+    assert np.isnan(one.errors["Accel", "m/s^2"]).sum() == 3 and np.isnan(joints[50, 1]).all()
 
 
 def test_swapped_ids_cost_identity_but_no_error() -> None:

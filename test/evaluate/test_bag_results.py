@@ -4,6 +4,7 @@ import gc
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from chromm_ros.evaluate.moment import Moment, pair
 from chromm_ros.evaluate.outcome import Score1
 from chromm_ros.evaluate.recording import read_bodies
 from chromm_ros.evaluate.result import check_names, judge, one_world
+from chromm_ros.evaluate.shown import views
 from chromm_ros.geometry import se3
 from chromm_ros.geometry.rotation import matrix_from_rotvec
 from chromm_ros.made_with import MadeWith
@@ -158,6 +160,14 @@ def test_a_world_of_its_own_is_laid_on_the_truth_by_the_cameras(tmp_path: Path) 
         assert scores[name].value == pytest.approx(0.0, abs=1e-4), name
     assert scores["RRA@10"].value == scores["CCA@10"].value == 1.0
     assert sequence.rig_frame == "" and truth.rig_frame == "world"
+    blind, results = BagSequence(TAKE, intrinsics=False, poses=False), read_results(path)
+    laid = Judged("blind", pair(results.moments, blind.truth(), blind.cameras, same_world=False), blind.cameras, same_world=False)
+    lenses = {frame.camera: frame.intrinsics for frame, _ in islice(truth.frames(), 8)}
+    for one, other in zip(views(blind, laid, results.intrinsics), outcome.views, strict=True):
+        lens = lenses[one.camera]
+        assert lens is not None
+        for mine, known in ((one.found, other.found), (one.truth, other.truth)):
+            np.testing.assert_allclose(mine * np.diag(lens)[:2] + lens[:2, 2], known, atol=1e-2, err_msg="it was said to be 1")
 
 
 def test_known_poses_tie_the_worlds_whatever_their_frames_are_called(right: tuple[Path, BagSequence, Oracle]) -> None:

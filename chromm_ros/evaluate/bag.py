@@ -99,9 +99,9 @@ def evaluate(
     )
     with torch.inference_mode(), writer, _bar(sequence, say) as tell:
         spent = run_chain(sequence, config, pipeline, writer, tell)
-        about["runtime"] = (*runtime.latency(np.array(spent)), *runtime.one_scene(pipeline, repeats=1))
+        scene = runtime.one_scene(pipeline, repeats=1)
     about["config"] = {**about["config"], "recording": told(sequence)}
-    return judge(result, sequence, np.array(spent), LATENCY, about)
+    return judge(result, sequence, np.array(spent), LATENCY, about, scene)
 
 
 LATENCY = "Latency is the chain's own: from a window that is whole to its result, without the wait for images and without ROS."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from chromm_ros.evaluate.bags import BagSequence
 from chromm_ros.evaluate.found import Results, read_results
 from chromm_ros.evaluate.judged import Judged
 from chromm_ros.evaluate.moment import pair
-from chromm_ros.evaluate.outcome import Outcome
+from chromm_ros.evaluate.outcome import Outcome, Score1
 from chromm_ros.evaluate.shown import views
 from chromm_ros.geometry.rotation import geodesic_angle
 from chromm_ros.made_with import revision
@@ -25,10 +26,20 @@ ESTIMATED = (
     "Nothing of the cameras was known: images are as they were recorded, and pictures reproject everybody, the true ones too, by the "
     "estimated cameras."
 )
+NO_SCENE = Score1(
+    "one scene, 4 views, 1 step, 3 people, warm", None, "s", 0, "nothing was computed here: `eval bag` and `eval live` time it"
+)
 NODE_LATENCY = "Latency is the node's: from the arrival of the newest images to the last topic of the result."
 
 
-def judge(path: Path, sequence: BagSequence, latency_ms: Float[np.ndarray, "N"], latency: str, about: dict[str, Any]) -> Outcome:
+def judge(
+    path: Path,
+    sequence: BagSequence,
+    latency_ms: Float[np.ndarray, "N"],
+    latency: str,
+    about: dict[str, Any],
+    scene: Sequence[Score1] = (),
+) -> Outcome:
     """Score a recording of results against the truth of the recording that they are of.
 
     Args:
@@ -36,6 +47,7 @@ def judge(path: Path, sequence: BagSequence, latency_ms: Float[np.ndarray, "N"],
         sequence: with the truth; without any, nothing but the latency is told.
         latency_ms: of each result; empty: what the results' own status says.
         latency: sentence on what the latency is.
+        scene: times of the paper's scene (`runtime.one_scene`) on the machine that computed.
         about: fields of the outcome: `config`, and what else is known better than the results tell it.
 
     Raises:
@@ -48,7 +60,7 @@ def judge(path: Path, sequence: BagSequence, latency_ms: Float[np.ndarray, "N"],
     known = {
         "title": f"{sequence.name}, {len(results.moments)} results",
         "latency_ms": np.asarray(spent, np.float64),
-        "runtime": runtime.latency(spent),
+        "runtime": (*runtime.latency(spent), *scene),
         **{name: said or "not told" for name, said in vars(results.made_with).items()},
         **about,
     }
@@ -147,5 +159,5 @@ def run(arguments: argparse.Namespace) -> int:
     if not sequence.truth_frame:
         raise InputError(f"{arguments.truth} has no /truth/bodies: name a recording with truth, as docs/recordings.md says")
     about = {"config": {"results": str(arguments.result), "scored by": revision()}}
-    finish(judge(arguments.result, sequence, np.zeros(0), NODE_LATENCY, about), arguments.out)
+    finish(judge(arguments.result, sequence, np.zeros(0), NODE_LATENCY, about, [NO_SCENE]), arguments.out)
     return 0

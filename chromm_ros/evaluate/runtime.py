@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
 from chromm_ros.config import ChrommConfig
@@ -69,6 +70,12 @@ def one_scene(pipeline: Pipeline, repeats: int = 5, moments: Clip | None = None)
     each = [Score1(f"of it {name}", statistics.median(part[name] for part in parts[1:]), "ms", repeats) for name in parts[0]]
     whole = Score1(what, statistics.median(spent[1:]), "s", repeats)
     return (whole, *each, Score1("people found in it", float(found[-1]), "", 1))
+
+
+def scene_with(config: ChrommConfig) -> tuple[Score1, ...]:
+    """`one_scene` of a chain that is loaded for it, for reports of a node, whose own chain lives in another process."""
+    with torch.inference_mode():
+        return one_scene(Pipeline(config), repeats=1)
 
 
 def latency(latency_ms: Float[np.ndarray, "N"]) -> tuple[Score1, ...]:

@@ -70,6 +70,7 @@ def test_the_node_and_the_chain_without_dds_agree(tmp_path: Path, more: tuple[st
             assert one.value == pytest.approx(other.value, rel=1e-4, abs=1e-3), one.name
     for name in ("weights", "device", "precision", "revision"):
         assert getattr(live, name) == getattr(bag, name) != "not told", name
+    assert [row.name for row in live.runtime] == [row.name for row in bag.runtime] and live.runtime[4].value is not None
     assert len(live.views) == len(bag.views) == len(cameras)
     assert len(live.latency_ms) == len(bag.latency_ms) == WINDOWS and live.config["recording"] == bag.config["recording"]
 

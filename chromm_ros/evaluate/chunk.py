@@ -1,6 +1,6 @@
 """What is kept of a chunk of moments once it is scored: numbers, so that a recording ten times as long holds no more joints than a short one.
 
-A chunk has n moments, P true people and V cameras. It keeps 150 bytes for each person and moment and 256 for each camera and moment; joints
+A chunk has n moments, P true people and V cameras. It keeps 224 bytes for each person and moment and 256 for each camera and moment; joints
 go with the chunk. The three moments before it come along, as accelerations and jerks reach over the border.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -23,7 +23,6 @@ from chromm_ros.evaluate.recording import LIMIT_M, NOBODY, sights
 
 BEFORE = 3
 """Moments before it that a jerk reaches back to; an acceleration reaches one less."""
-T = TypeVar("T")
 Rows = dict[str, np.ndarray]
 
 
@@ -39,7 +38,7 @@ class Chunk:
     errors: Rows
     """Of shape (n, P) by metric, mm; `acceleration` and `jitter` (n - 2 and n - 3 of the first chunk) for one moment a second."""
     roots: Rows
-    """`said`, `placed` and `true`, of shape (n, P, 3); `root`, the joint that RTE follows, of `said` and `true` is `said_root` and `true_root`."""
+    """Middle of the hips, (n, P, 3), by `said`, `placed` and `true`; `said_root` and `true_root` are the joint that RTE follows."""
     joint_mm: Float64[np.ndarray, "K"]
     """MPJPE of each joint alone, in the order of the truth's set."""
     joint_count: Float64[np.ndarray, "K"]

@@ -21,6 +21,13 @@ from chromm_ros.evaluate.moment import COMMON, Moment
 from chromm_ros.evaluate.outcome import CameraTrack, Score1, Series, Track, share, summary
 
 NO_MATCH = "nobody was matched"
+THRESHOLDS = (10.0, 15.0)
+"""Of RRA (degrees), CCA and s-CCA (percent of the scene's size)."""
+FEW = {
+    2: "no moment has two cameras with a found and a true pose: one is laid on its truth exactly",
+    3: "no moment has three cameras with a found and a true pose",
+}
+"""Why errors of centres, after a rigid motion and after a similarity, mean nothing."""
 
 
 class Judged:
@@ -126,20 +133,26 @@ class Judged:
         yield Score1("identity switches", float(switches(time, said, same)), "", int((same >= 0).sum()))
 
     def _camera_scores(self) -> Iterator[Score1]:
-        names = (("TE", "m"), ("s-TE", "m"), ("AE", "deg"), ("RRA@10", ""), ("CCA@10", ""))
+        shares = tuple(f"{name}@{t:g}" for name in ("RRA", "CCA", "s-CCA") for t in THRESHOLDS)
         if self.same_world:
-            yield from (Score1(name, None, unit, 0, "the chain was told the cameras' poses") for name, unit in names)
+            for name, unit in (("TE", "m"), ("s-TE", "m"), ("AE", "deg"), *((name, "") for name in shares)):
+                yield Score1(name, None, unit, 0, "the chain was told the cameras' poses")
             return
-        found, true = self._poses
-        reason = "no camera has a found and a true pose"
-        yield summary("TE", [scenes.translation_error(a, b) for a, b in zip(found, true, strict=True)], "m", reason)
-        shapes = [scenes.translation_error(a, b, with_scale=True) for a, b in zip(found, true, strict=True)]
-        shapes = [errors for errors in shapes if scenes.scale_is_told(errors)] or [np.full(1, np.nan)]
-        yield summary("s-TE", shapes, "m", "no moment has three cameras with a found and a true pose")
-        angles = [scenes.angle_error(a, b) for a, b in zip(found, true, strict=True)]
-        yield summary("AE", angles, "deg", reason)
-        yield summary("RRA@10", [scenes.share_below(errors, 10.0) for errors in angles], "", reason)
-        yield summary("CCA@10", [scenes.camera_centre_accuracy(a, b, 10.0) for a, b in zip(found, true, strict=True)], "", reason)
+        poses = list(zip(*self._poses, strict=True))
+        there = [np.isfinite(b).all(axis=(-2, -1)) for _, b in poses]
+        angles = [scenes.angle_error(a[known], b[known]) for (a, b), known in zip(poses, there, strict=True)]
+        yield summary("TE", _told([scenes.translation_error(a, b) for a, b in poses], 2), "m", FEW[2])
+        yield summary("s-TE", _told([scenes.translation_error(a, b, with_scale=True) for a, b in poses], 3), "m", FEW[3])
+        yield summary("AE", np.concatenate(angles), "deg", FEW[2])
+        for t in THRESHOLDS:
+            yield summary(f"RRA@{t:g}", [scenes.share_below(errors, t) for errors in angles], "", FEW[2])
+        some = [pair for pair, known in zip(poses, there, strict=True) if known.sum() > 1]
+        told = [(a, b) for a, b in some if scenes.scale_is_told(scenes.translation_error(a, b, with_scale=True))]
+        for t in THRESHOLDS:
+            yield summary(f"CCA@{t:g}", [scenes.camera_centre_accuracy(a, b, t) for a, b in some], "", FEW[2])
+        for t in THRESHOLDS:
+            values = [scenes.camera_centre_accuracy(a, b, t, with_scale=True) for a, b in told]
+            yield summary(f"s-CCA@{t:g}", values, "", FEW[3])
 
     def series(self) -> tuple[Series, ...]:
         """Errors of each person at each moment."""
@@ -188,3 +201,8 @@ class Judged:
             joints.get(self.joint_set, "22 joints of the body."),
             "Bodies that no camera saw at their stamp are not scored, nor whom the truth says no camera sees.",
         )
+
+
+def _told(errors: list[Float64[np.ndarray, "_"]], least: int) -> list[Float64[np.ndarray, "_"]]:
+    """Errors of the moments where at least so many cameras have one; NaN if there are none."""
+    return [each for each in errors if np.isfinite(each).sum() >= least] or [np.full(1, np.nan)]

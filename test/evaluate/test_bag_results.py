@@ -267,6 +267,19 @@ def test_two_cameras_do_not_tell_an_error_with_free_scale() -> None:
     assert scores["s-TE"].value > 0.1 and scores["s-TE"].count == 3
 
 
+def test_one_camera_tells_no_error_of_cameras_and_two_none_with_free_scale() -> None:
+    wrong = RIG.copy()
+    wrong[0, :3, 3] += 50.0
+    for count in (1, 2, 3):
+        known = RIG.copy()
+        known[count:] = np.nan
+        scores = judged([said(0, poses=wrong)], [truth(0, world_from_cam=known)], same_world=False)
+        for least, names in ((2, ("TE", "AE", "RRA@15", "CCA@10", "CCA@15")), (3, ("s-TE", "s-CCA@10", "s-CCA@15"))):
+            for name in names:
+                assert (scores[name].value is None) == (count < least) == bool(scores[name].reason), (name, count)
+    assert scores["RRA@10"].value == 1.0 and scores["CCA@15"].value < 1.0
+
+
 def test_what_is_kept_of_chunks_is_numbers_and_nothing_is_lost_between_them() -> None:
     count, shifts = 104, np.random.default_rng(2).normal(0.0, 0.1, 104)
     found = [said(k, (1,) if k == 50 else (1, 2), shift) for k, shift in enumerate(shifts)]

@@ -1,12 +1,15 @@
 """What cameras do to a picture: lenses that bend, exposure, colour cast, blur, noise, JPEG."""
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float32, Float64, UInt8
 
 from chromm_ros.settings import Settings, setting
+from chromm_ros.synthetic.render.compiled import compiled
 from chromm_ros.synthetic.render.draw import Drawn
 
 
@@ -28,8 +31,8 @@ JPEGS = 0.7
 LEAST_BLUR = 0.2
 """Standard deviation of defocus below which a pixel keeps its light, pixels."""
 
-ROUNDS = 40
-"""Of the iteration that undoes a lens."""
+ROUNDS, SETTLED = 40, 1e-13
+"""Of the iteration that undoes a lens, at most; and the change after which no more is needed."""
 
 
 def expose(
@@ -54,7 +57,7 @@ def _photograph(
     dark, sigma, strength = (lasting.uniform(0.0, most) for most in (options.vignette, options.blur, options.noise))
     quality = int(lasting.integers(options.jpeg, 96)) if options.jpeg and lasting.random() < JPEGS else 0
     length, angle = passing.uniform(0.0, options.motion), passing.uniform(0.0, np.pi)
-    picture = image.astype(np.float32) * gain.astype(np.float32)
+    picture = cv2.multiply(image, (*gain, 0.0), dtype=cv2.CV_32F)
     if dark > 0.0:
         x, y = np.linspace(-1.0, 1.0, width, dtype=np.float32), np.linspace(-1.0, 1.0, height, dtype=np.float32)
         picture *= (1.0 - np.float32(dark) * 0.5 * (x[None] ** 2 + y[:, None] ** 2))[..., None]
@@ -63,11 +66,28 @@ def _photograph(
     if length > 1.0:
         picture = cv2.filter2D(picture, -1, _streak(length, angle), borderType=cv2.BORDER_REPLICATE)
     if strength > 0.0:
-        picture = picture + 255.0 * np.float32(strength) * passing.standard_normal(picture.shape, np.float32)
-    taken = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+        picture = cv2.scaleAdd(_grain(picture.shape, passing), 255.0 * strength, picture)
+    taken = np.asarray(cv2.multiply(picture, 1.0, dtype=cv2.CV_8U))  # rounds and saturates in one pass
     if quality:
         taken = np.asarray(cv2.imdecode(cv2.imencode(".jpg", taken, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR))
     return np.asarray(taken)
+
+
+def _grain(shape: tuple[int, ...], rng: np.random.Generator) -> Float32[np.ndarray, "H W 3"]:
+    """Normal noise: a stretch of a long one that is drawn once, from wherever `rng` says.
+
+    To draw each image its own takes as long as to do all the rest to it.
+    """
+    count, drawn = math.prod(shape), _noise()
+    if 2 * count > len(drawn):
+        return np.asarray(rng.standard_normal(shape, np.float32))
+    start = int(rng.integers(len(drawn) - count))
+    return drawn[start : start + count].reshape(shape)
+
+
+@lru_cache(maxsize=1)
+def _noise() -> Float32[np.ndarray, "N"]:
+    return np.random.default_rng(0).standard_normal(2**21, np.float32)
 
 
 def _streak(length: float, angle: float) -> Float[np.ndarray, "k k"]:
@@ -124,15 +144,30 @@ def _undistorted(
     pixels: Float[np.ndarray, "N 2"], k: Float[np.ndarray, "3 3"], d: Float[np.ndarray, "5"]
 ) -> Float[np.ndarray, "N 2"]:
     """Rays (x/z, y/z) of distorted pixels: OpenCV's iteration, of which its own function does five rounds only."""
-    k1, k2, p1, p2, k3 = d
-    bent = (pixels - k[:2, 2]) / [k[0, 0], k[1, 1]]
-    ray = bent.copy()
-    for _ in range(ROUNDS):
-        x, y = ray[:, 0], ray[:, 1]
-        r2 = x * x + y * y
-        aside = np.stack([2.0 * p1 * x * y + p2 * (r2 + 2.0 * x * x), p1 * (r2 + 2.0 * y * y) + 2.0 * p2 * x * y], axis=-1)
-        ray = (bent - aside) / (1.0 + r2 * (k1 + r2 * (k2 + r2 * k3)))[:, None]
-    return np.asarray(ray)
+    rays = _rays(pixels.astype(np.float64), k.astype(np.float64), d.astype(np.float64))
+    return np.asarray(rays)
+
+
+@compiled
+def _rays(
+    pixels: Float64[np.ndarray, "N 2"], k: Float64[np.ndarray, "3 3"], d: Float64[np.ndarray, "5"]
+) -> Float64[np.ndarray, "N 2"]:
+    """The iteration, pixel by pixel: most settle soon."""
+    rays = np.empty(pixels.shape)
+    for n in range(len(pixels)):
+        bx, by = (pixels[n, 0] - k[0, 2]) / k[0, 0], (pixels[n, 1] - k[1, 2]) / k[1, 1]
+        x, y = bx, by
+        for _ in range(ROUNDS):
+            r2 = x * x + y * y
+            radial = 1.0 + r2 * (d[0] + r2 * (d[1] + r2 * d[4]))
+            u = (bx - 2.0 * d[2] * x * y - d[3] * (r2 + 2.0 * x * x)) / radial
+            v = (by - d[2] * (r2 + 2.0 * y * y) - 2.0 * d[3] * x * y) / radial
+            change = abs(u - x) + abs(v - y)
+            x, y = u, v
+            if change < SETTLED:
+                break
+        rays[n, 0], rays[n, 1] = x, y
+    return rays
 
 
 def _border(width: int, height: int) -> Float[np.ndarray, "N 2"]:

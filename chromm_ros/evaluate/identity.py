@@ -68,10 +68,31 @@ def association(
         said: group or track; below 0 for none.
         truth: true person; below 0 for nobody, who is nobody else's equal, not even another nobody's.
     """
-    pair = (time[:, None] == time) & (view[:, None] < view)
-    same = (truth[:, None] == truth) & (truth >= 0)
-    put = (said[:, None] == said) & (said >= 0)
-    return PairCounts(*(int((pair & a & b).sum()) for a, b in ((put, same), (put, ~same), (~put, same), (~put, ~same))))
+    put, are = said >= 0, truth >= 0
+    every = _pairs_of_views(view, time)
+    together = _pairs_of_views(view[put], time[put], said[put])
+    same = _pairs_of_views(view[are], time[are], truth[are])
+    right = _pairs_of_views(view[put & are], time[put & are], said[put & are], truth[put & are])
+    return PairCounts(right, together - right, same - right, every - together - same + right)
+
+
+def _pairs_of_views(view: Int[np.ndarray, "D"], *keys: Int[np.ndarray, "D"]) -> int:
+    """Pairs of entries that have all keys in common and not the view."""
+    return _pairs(*keys) - _pairs(view, *keys)
+
+
+def _pairs(*keys: Int[np.ndarray, "D"]) -> int:
+    """Pairs of entries that have all keys in common."""
+    if not len(keys[0]):
+        return 0
+    one, size = np.zeros(len(keys[0]), np.int64), 1
+    for key in keys:
+        one, size = one * (key.max() - key.min() + 1) + (key - key.min()), size * int(key.max() - key.min() + 1)
+        if size > 4 * len(one):  # too many to count by place
+            names, one = np.unique(one, return_inverse=True)
+            size = len(names)
+    counts = np.bincount(one.reshape(-1))
+    return int((counts * (counts - 1) // 2).sum())
 
 
 def idf1(
@@ -91,8 +112,11 @@ def idf1(
         same: which person each result lies on; below 0 for nobody.
     """
     assert time.shape == said.shape == same.shape and truth_time.shape == truth.shape
-    ids, people = np.unique(said), np.unique(truth)
-    overlap = np.array([[((said == i) & (same == p)).sum() for p in people] for i in ids]).reshape(len(ids), len(people))
+    (ids, row), people = np.unique(said, return_inverse=True), np.unique(truth)
+    column = np.minimum(np.searchsorted(people, same), max(len(people) - 1, 0))
+    there = np.isin(same, people)
+    cells = row.reshape(-1)[there] * len(people) + column[there]
+    overlap = np.bincount(cells, minlength=len(ids) * len(people)).reshape(len(ids), len(people))
     rows, columns = linear_sum_assignment(overlap, maximize=True)
     return _share(2 * int(overlap[rows, columns].sum()), len(said) + len(truth))
 

@@ -138,20 +138,19 @@ class Judged:
             for name, unit in (("TE", "m"), ("s-TE", "m"), ("AE", "deg"), *((name, "") for name in shares)):
                 yield Score1(name, None, unit, 0, "the chain was told the cameras' poses")
             return
-        poses = list(zip(*self._poses, strict=True))
-        there = [np.isfinite(b).all(axis=(-2, -1)) for _, b in poses]
-        angles = [scenes.angle_error(a[known], b[known]) for (a, b), known in zip(poses, there, strict=True)]
-        yield summary("TE", _told([scenes.translation_error(a, b) for a, b in poses], 2), "m", FEW[2])
-        yield summary("s-TE", _told([scenes.translation_error(a, b, with_scale=True) for a, b in poses], 3), "m", FEW[3])
-        yield summary("AE", np.concatenate(angles), "deg", FEW[2])
+        found, true = self._poses
+        pairs, shape = scenes.true_pairs(true), scenes.translation_error(found, true, with_scale=True)
+        several, told = pairs.any(axis=-1), scenes.scale_is_told(shape)
+        angles = np.where(pairs, scenes.angle_error(found, true), np.nan)
+        yield summary("TE", _of_many(scenes.translation_error(found, true), 2), "m", FEW[2])
+        yield summary("s-TE", shape[told], "m", FEW[3])
+        yield summary("AE", angles, "deg", FEW[2])
         for t in THRESHOLDS:
-            yield summary(f"RRA@{t:g}", [scenes.share_below(errors, t) for errors in angles], "", FEW[2])
-        some = [pair for pair, known in zip(poses, there, strict=True) if known.sum() > 1]
-        told = [(a, b) for a, b in some if scenes.scale_is_told(scenes.translation_error(a, b, with_scale=True))]
+            yield summary(f"RRA@{t:g}", scenes.share_below(angles, t, pairs), "", FEW[2])
         for t in THRESHOLDS:
-            yield summary(f"CCA@{t:g}", [scenes.camera_centre_accuracy(a, b, t) for a, b in some], "", FEW[2])
+            yield summary(f"CCA@{t:g}", scenes.camera_centre_accuracy(found[several], true[several], t), "", FEW[2])
         for t in THRESHOLDS:
-            values = [scenes.camera_centre_accuracy(a, b, t, with_scale=True) for a, b in told]
+            values = scenes.camera_centre_accuracy(found[told], true[told], t, with_scale=True)
             yield summary(f"s-CCA@{t:g}", values, "", FEW[3])
 
     def series(self) -> tuple[Series, ...]:
@@ -203,6 +202,6 @@ class Judged:
         )
 
 
-def _told(errors: list[Float64[np.ndarray, "_"]], least: int) -> list[Float64[np.ndarray, "_"]]:
-    """Errors of the moments where at least so many cameras have one; NaN if there are none."""
-    return [each for each in errors if np.isfinite(each).sum() >= least] or [np.full(1, np.nan)]
+def _of_many(errors: Float64[np.ndarray, "T V"], least: int) -> Float64[np.ndarray, "N V"]:
+    """Errors of the moments where at least so many cameras have one."""
+    return np.asarray(errors[np.isfinite(errors).sum(axis=-1) >= least])

@@ -4,8 +4,11 @@ W-MPJPE-dagger takes the found cameras to the true ones by a rigid motion and lo
 (`centres`, HSfM's gauge) the turn about the line through two cameras, or many on one line, is free, and the number then means nothing;
 by their rotations first (`rotations`, Kineo's) it holds for any rig. Whoever reports it names the gauge.
 
-What is not known or was not found is NaN or infinite. It is left out of every fit, and gets NaN.
+What is not known or was not found is NaN or infinite. It is left out of every fit, and gets NaN. Leading axes B are moments, each of which
+is judged by itself.
 """
+
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -18,20 +21,21 @@ GAUGES = ("centres", "rotations")
 
 
 def gauge(
-    found: Float[np.ndarray, "C 4 4"], truth: Float[np.ndarray, "C 4 4"], by: str, *, with_scale: bool = False
+    found: Float[np.ndarray, "*B C 4 4"], truth: Float[np.ndarray, "*B C 4 4"], by: str, *, with_scale: bool = False
 ) -> Similarity:
     """What takes found cameras (world_from_cam) to the true ones, by those that both have; NaN where there are none."""
     assert by in GAUGES, by
     both = _known(found) & _known(truth)
-    a, b = found[both].astype(np.float64), truth[both].astype(np.float64)
-    if not len(a):
-        return Similarity(np.ones(()), np.eye(3), np.full(3, np.nan))
+    a, b = (np.where(both[..., None, None], poses.astype(np.float64), np.eye(4)) for poses in (found, truth))
+    weights = both.astype(np.float64)
     if by == "centres":
-        return fit_points(a[:, :3, 3], b[:, :3, 3], with_scale=with_scale)
-    return fit_poses(a, b, scale=None if with_scale else 1.0)
+        fit = fit_points(a[..., :3, 3], b[..., :3, 3], weights, with_scale=with_scale)
+    else:
+        fit = fit_poses(a, b, weights, scale=None if with_scale else 1.0)
+    return replace(fit, translation=np.where(both.any(axis=-1)[..., None], fit.translation, np.nan))
 
 
-def _known(poses: Float[np.ndarray, "C 4 4"]) -> Bool[np.ndarray, "C"]:
+def _known(poses: Float[np.ndarray, "*B C 4 4"]) -> Bool[np.ndarray, "*B C"]:
     return np.asarray(np.isfinite(poses).all(axis=(-2, -1)))
 
 
@@ -43,69 +47,98 @@ def on_a_line(cameras: Float[np.ndarray, "C 4 4"], share: float = 0.01) -> bool:
 
 
 def w_mpjpe_dagger(
-    found_cameras: Float[np.ndarray, "C 4 4"],
-    true_cameras: Float[np.ndarray, "C 4 4"],
-    found: Float[np.ndarray, "P J 3"],
-    truth: Float[np.ndarray, "P J 3"],
+    found_cameras: Float[np.ndarray, "*B C 4 4"],
+    true_cameras: Float[np.ndarray, "*B C 4 4"],
+    found: Float[np.ndarray, "*B P J 3"],
+    truth: Float[np.ndarray, "*B P J 3"],
     by: str = "centres",
-) -> Float[np.ndarray, "P"]:
+) -> Float[np.ndarray, "*B P"]:
     """Mean joint error in the world that the cameras agree on, no scale (W-MPJPE of the multi-view protocol), mm."""
-    return distances(gauge(found_cameras, true_cameras, by).apply(finite(found)), truth)
+    return _placed_error(gauge(found_cameras, true_cameras, by), found, truth)
 
 
-def ga_mpjpe(found: Float[np.ndarray, "P J 3"], truth: Float[np.ndarray, "P J 3"]) -> Float[np.ndarray, "P"]:
+def ga_mpjpe(found: Float[np.ndarray, "*B P J 3"], truth: Float[np.ndarray, "*B P J 3"]) -> Float[np.ndarray, "*B P"]:
     """Mean joint error after one similarity for all people of the scene (GA-MPJPE), mm."""
-    a, b = found.reshape(-1, 3).astype(np.float64), truth.reshape(-1, 3).astype(np.float64)
-    both = np.isfinite(a).all(axis=-1) & np.isfinite(b).all(axis=-1)
-    if both.sum() < LEAST:
-        return np.full(len(found), np.nan)
-    return distances(fit_points(a[both], b[both]).apply(finite(found)), truth)
+    lead, count = found.shape[:-3], found.shape[-3] * found.shape[-2]
+    a, b = (points.reshape(*lead, count, 3).astype(np.float64, copy=False) for points in (found, truth))
+    if count >= LEAST and np.isfinite(a).all() and np.isfinite(b).all():
+        return _placed_error(fit_points(a, b), found, truth)
+    both = np.asarray(np.isfinite(a).all(axis=-1) & np.isfinite(b).all(axis=-1))
+    a, b = (np.where(both[..., None], points, 0.0) for points in (a, b))
+    error = _placed_error(fit_points(a, b, both.astype(np.float64)), found, truth)
+    return np.where((both.sum(axis=-1) >= LEAST)[..., None], error, np.nan)
+
+
+def _placed_error(
+    fit: Similarity, found: Float[np.ndarray, "*B P J 3"], truth: Float[np.ndarray, "*B P J 3"]
+) -> Float[np.ndarray, "*B P"]:
+    points = finite(found)
+    moved = fit.apply(points.reshape(*points.shape[:-3], points.shape[-3] * points.shape[-2], 3))
+    return distances(moved.reshape(points.shape), truth)
 
 
 def translation_error(
-    found: Float[np.ndarray, "C 4 4"], truth: Float[np.ndarray, "C 4 4"], *, with_scale: bool = False
-) -> Float[np.ndarray, "C"]:
+    found: Float[np.ndarray, "*B C 4 4"], truth: Float[np.ndarray, "*B C 4 4"], *, with_scale: bool = False
+) -> Float[np.ndarray, "*B C"]:
     """Distance of camera centres after a rigid motion of the centres (TE), or a similarity (s-TE), metres."""
-    placed = gauge(found, truth, "centres", with_scale=with_scale).apply(finite(found[:, :3, 3]))
-    return lengths(placed - finite(truth[:, :3, 3]))
+    placed = gauge(found, truth, "centres", with_scale=with_scale).apply(finite(found[..., :3, 3]))
+    return lengths(placed - finite(truth[..., :3, 3]))
 
 
-def scale_is_told(errors: Float[np.ndarray, "C"]) -> bool:
+def scale_is_told(errors: Float[np.ndarray, "*B C"]) -> Bool[np.ndarray, "*B"]:
     """Whether errors of centres after a similarity mean anything: it lays two on any two, so three are needed (Kineo's rule)."""
-    return int(np.isfinite(errors).sum()) >= LEAST
+    return np.asarray(np.isfinite(errors).sum(axis=-1) >= LEAST)
 
 
-def angle_error(found: Float[np.ndarray, "C 4 4"], truth: Float[np.ndarray, "C 4 4"]) -> Float[np.ndarray, "K"]:
+def angle_error(found: Float[np.ndarray, "*B C 4 4"], truth: Float[np.ndarray, "*B C 4 4"]) -> Float[np.ndarray, "*B K"]:
     """Angle between found and true relative rotation of each of the K pairs of cameras (AE), degrees; in no gauge."""
-    first, second = np.triu_indices(len(found), 1)
-    a, b = (np.where(_known(poses)[:, None, None], poses[:, :3, :3].astype(np.float64), np.nan) for poses in (found, truth))
-    relative = [np.swapaxes(r[first], -1, -2) @ r[second] for r in (a, b)]
+    first, second = np.triu_indices(found.shape[-3], 1)
+    known = [np.where(_known(poses)[..., None, None], poses[..., :3, :3].astype(np.float64), np.nan) for poses in (found, truth)]
+    relative = [np.swapaxes(r[..., first, :, :], -1, -2) @ r[..., second, :, :] for r in known]
     return np.asarray(np.degrees(geodesic_angle(*relative)))
 
 
-def share_below(errors: Float[np.ndarray, "K"], limit: float) -> float:
+def share_below(
+    errors: Float[np.ndarray, "*B K"], limit: float | Float[np.ndarray, "*B"], counted: Bool[np.ndarray, "*B K"] | None = None
+) -> Float[np.ndarray, "*B"]:
     """Share of errors below a limit: RRA@t of `angle_error`; NaN without any; GHOST counts those on the limit, too.
 
     An error of NaN, of a camera that was not found, is not below.
+
+    Args:
+        errors: of cameras, or pairs of them.
+        limit: in their unit.
+        counted: which of them count; None: all.
     """
-    return float((errors < limit).mean()) if len(errors) else float("nan")
+    there = np.ones(errors.shape, dtype=bool) if counted is None else counted
+    below = there & (errors < np.asarray(limit)[..., None])
+    return np.asarray(below.sum(axis=-1) / np.where(there.any(axis=-1), there.sum(axis=-1), np.nan))
 
 
-def scene_size(truth: Float[np.ndarray, "C 4 4"]) -> float:
+def true_pairs(truth: Float[np.ndarray, "*B C 4 4"]) -> Bool[np.ndarray, "*B K"]:
+    """Which pairs of cameras have true poses, in the order of `angle_error`."""
+    first, second = np.triu_indices(truth.shape[-3], 1)
+    known = _known(truth)
+    return np.asarray(known[..., first] & known[..., second])
+
+
+def scene_size(truth: Float[np.ndarray, "*B C 4 4"]) -> Float[np.ndarray, "*B"]:
     """Farthest true camera from the middle of all (RelPose++, eq. 7), metres: what CCA@t is a share of."""
-    centres = truth[_known(truth), :3, 3].astype(np.float64)
-    return float(np.linalg.norm(centres - centres.mean(axis=0), axis=-1).max(initial=0.0)) if len(centres) else 0.0
+    known = _known(truth)
+    centres = np.where(known[..., None], truth[..., :3, 3].astype(np.float64), 0.0)
+    middle = centres.sum(axis=-2, keepdims=True) / np.maximum(known.sum(axis=-1), 1)[..., None, None]
+    return np.asarray(np.where(known, lengths(centres - middle), 0.0).max(axis=-1, initial=0.0))
 
 
 def camera_centre_accuracy(
-    found: Float[np.ndarray, "C 4 4"], truth: Float[np.ndarray, "C 4 4"], percent: float, *, with_scale: bool = False
-) -> float:
+    found: Float[np.ndarray, "*B C 4 4"], truth: Float[np.ndarray, "*B C 4 4"], percent: float, *, with_scale: bool = False
+) -> Float[np.ndarray, "*B"]:
     """Share of cameras whose centre is off by less than some percent of the scene's size (CCA@t, s-CCA@t).
 
     Those whose true pose is known count; whichever of them was not found is wrong.
     """
-    off = translation_error(found, truth, with_scale=with_scale)[_known(truth)]
-    return share_below(off, scene_size(truth) * percent / 100.0)
+    off = translation_error(found, truth, with_scale=with_scale)
+    return share_below(off, scene_size(truth) * percent / 100.0, _known(truth))
 
 
 def trajectory_error(

@@ -32,8 +32,9 @@ class Similarity:
 
     def apply(self, points: Float[np.ndarray, "*#B N 3"]) -> Float[np.ndarray, "... N 3"]:
         """Points of the source in the target."""
-        turned = points @ np.swapaxes(self.rotation, -1, -2)
-        return np.asarray(self.scale[..., None, None] * turned + self.translation[..., None, :])
+        moved = np.asarray(points @ (self.scale[..., None, None] * np.swapaxes(self.rotation, -1, -2)))
+        moved += self.translation[..., None, :]
+        return moved
 
     def apply_to_poses(self, source_from_cam: Float[np.ndarray, "*#B N 4 4"]) -> Float[np.ndarray, "... N 4 4"]:
         """Camera poses of the source in the target: they stay rigid, only their centres are scaled.
@@ -86,9 +87,14 @@ def fit_points(
     mean_target = (w[..., None, :] @ target)[..., 0, :]  # eq. 35
     x = source - mean_source[..., None, :]
     y = target - mean_target[..., None, :]
-    weighted = w[..., None] * x
-    variance = np.asarray(np.einsum("...nd,...nd->...", weighted, x))  # eq. 36
-    covariance = np.swapaxes(y, -1, -2) @ weighted  # eq. 38
+    if weights is None:  # equal ones are left for the sums
+        share = 1.0 / max(source.shape[-2], 1)
+        variance = np.asarray(share * np.einsum("...nd,...nd->...", x, x))  # eq. 36
+        covariance = share * (np.swapaxes(y, -1, -2) @ x)  # eq. 38
+    else:
+        weighted = w[..., None] * x
+        variance = np.asarray(np.einsum("...nd,...nd->...", weighted, x))
+        covariance = np.swapaxes(y, -1, -2) @ weighted
     rotation = nearest_rotation(covariance)  # eq. 40, with S of eq. 39 and 43
     scale = np.ones(variance.shape)
     if with_scale:

@@ -1,12 +1,17 @@
 """What every metric obeys: holes and infinities end in NaN, batches are their members, 22 joints are the first of 24."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from goldens import golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from chromm_ros.evaluate import bodies, clouds, identity, motion, scenes
+from chromm_ros.geometry import se3
 from chromm_ros.geometry.se3 import inverse
 from chromm_ros.geometry.sim3 import Similarity, fit_points
 
@@ -195,3 +200,27 @@ def test_planted_clouds() -> None:
     far = clouds.compare_clouds(np.concatenate([plane, [[0.0, 0.0, 9.0]]]), plane, farthest_m=1.0)
     assert far.accuracy_m == pytest.approx(1.0 / (len(plane) + 1))
     assert np.isnan(clouds.compare_clouds(plane, np.zeros((0, 3))).f_score)
+
+
+def test_many_scenes_at_once_are_each_by_itself() -> None:
+    rng = np.random.default_rng(7)
+    turns = Rotation.random(2 * 6 * 4, random_state=7).as_matrix().reshape(2, 6, 4, 3, 3)
+    cameras, true_cameras = se3.compose(turns, rng.normal(size=(2, 6, 4, 3)))
+    found, truth = rng.normal(size=(2, 6, 3, 22, 3))
+    cameras[0, 1], cameras[1], true_cameras[2, 0] = np.nan, np.nan, np.nan
+    found[0, 1], found[3], truth[4, 0, 5] = np.nan, np.nan, np.inf
+
+    def one(function: Callable[..., np.ndarray], *arrays: np.ndarray, **named: Any) -> np.ndarray:
+        return np.stack([np.asarray(function(*each, **named)) for each in zip(*arrays, strict=True)])
+
+    poses = (cameras, true_cameras)
+    for function, arrays, named in (
+        *((scenes.w_mpjpe_dagger, (*poses, found, truth), {"by": by}) for by in scenes.GAUGES),
+        (scenes.ga_mpjpe, (found, truth), {}),
+        *((scenes.translation_error, poses, {"with_scale": scale}) for scale in (False, True)),
+        *((scenes.camera_centre_accuracy, poses, {"percent": 15.0, "with_scale": scale}) for scale in (False, True)),
+        (scenes.angle_error, poses, {}),
+        (scenes.scene_size, (true_cameras,), {}),
+        (scenes.true_pairs, (true_cameras,), {}),
+    ):
+        np.testing.assert_allclose(function(*arrays, **named), one(function, *arrays, **named), rtol=1e-9, atol=1e-9)

@@ -56,6 +56,7 @@ def test_one_camera_that_moves_says_the_truth_in_a_new_world_for_each_segment(jo
     ):
         assert told[name].value < 5e-3 and told[name].count == 104, name
     assert told["people f1"].value == 1.0
+    assert told["camera ATE"].value < 1e-6 and told["camera ATE"].count == 104, "its way is the true one in every segment"
 
 
 def test_scale_is_no_error_but_of_the_way() -> None:

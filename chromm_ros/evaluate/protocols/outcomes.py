@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from chromm_ros.evaluate import bodies
+from chromm_ros.evaluate import bodies, scenes
 from chromm_ros.evaluate.identity import DetectionCounts
 from chromm_ros.evaluate.outcome import CameraTrack, Score1, Series, Track, share, summary
 from chromm_ros.evaluate.protocols.joints import Joints
 from chromm_ros.evaluate.protocols.pictured import MOST
-from chromm_ros.evaluate.protocols.segments import Cut, Segment
+from chromm_ros.evaluate.protocols.segments import STILL_M, Cut, Segment
 from chromm_ros.evaluate.protocols.steps import Step
 from chromm_ros.geometry.sim3 import Similarity
 
@@ -40,7 +40,7 @@ def of_segments(parts: Sequence[Segment], cut: Cut) -> dict[str, Any]:
         cut: how they were cut.
     """
     return {
-        "scores": (*_errors(parts), *_people(parts)),
+        "scores": (*_errors(parts), _camera_ways(parts), *_people(parts)),
         "notes": (*_segment_notes(parts, cut), *_joint_notes(parts)),
         "series": tuple(_series(parts)),
         "views": tuple(view for part in parts for view in part.views)[:MOST],
@@ -81,6 +81,19 @@ def _errors(parts: Sequence[Segment] | Sequence[Step]) -> Iterator[Score1]:
                 continue
             values = np.concatenate([errors[name, unit].reshape(-1) for errors in each])
             yield summary(f"{name}, {joints.name}" if place else name, values, unit, REASONS.get(name, NOBODY))
+
+
+def _camera_ways(parts: Sequence[Segment]) -> Score1:
+    """ATE of cameras that move, each laid on its true way by a similarity, segment by segment."""
+    values = [np.zeros(0)]
+    for part in parts:
+        for found, true in zip(
+            *(np.moveaxis(poses[..., :3, 3], 1, 0) for poses in (part.found_cameras, part.true_cameras)), strict=True
+        ):
+            known = true[np.isfinite(true).all(axis=-1)]
+            if len(known) and np.linalg.norm(known - known[0], axis=-1).max() > STILL_M:
+                values.append(scenes.trajectory_error(found, true))
+    return summary("camera ATE", np.concatenate(values), "m", "no camera moves")
 
 
 def _people(parts: Sequence[Segment] | Sequence[Step]) -> Iterator[Score1]:

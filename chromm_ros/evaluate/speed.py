@@ -87,7 +87,9 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print."""
     spent = measure(arguments.frames, arguments.people)
-    sys.stdout.write(f"Seconds of the CPU for {arguments.frames} frames of {arguments.people} people, 24 joints, {VIEWS} cameras\n\n")
+    sys.stdout.write(
+        f"Seconds of the CPU for {arguments.frames} frames of {arguments.people} people, 24 joints, {VIEWS} cameras\n\n"
+    )
     rows = [*spent.items(), ("all", sum(spent.values()))]
     sys.stdout.write("| metric | s |\n|---|---:|\n" + "".join(f"| {name} | {value:.3f} |\n" for name, value in rows))
     return 0

@@ -146,7 +146,7 @@ def train(
         network = stage.build(plan.start)
         assert isinstance(network, Branches)
         run = Run(
-            task=stage.at(network.config),
+            task=stage.at(network.config, begun=plan.start.begun),
             network=network,
             options=plan.options,
             folder=folder,

@@ -1,5 +1,7 @@
 """Networks that runs begin with."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import nn
 
@@ -9,7 +11,9 @@ from chromm_ros.model.chromm import Chromm
 from chromm_ros.model.compose import Composed
 from chromm_ros.model.config import ModelOptions
 from chromm_ros.model.human_heads import PerceptionHead
+from chromm_ros.model.initialise import untrained
 from chromm_ros.model.load import UNTRAINED, load_network
+from chromm_ros.model.people_heads import SmplDecoder
 from chromm_ros.model.weight_files import find_weights
 from chromm_ros.train.stage import Start
 
@@ -17,7 +21,7 @@ from chromm_ros.train.stage import Start
 def composed(start: Start) -> Composed:
     """Both branches with Multi-HMR's own head, from `start.scene` and `start.human`; the rest comes from the seed.
 
-    `start.weights` may stand for one of them, as its card tells.
+    `start.weights` may stand for one of them, as its card tells, or for both: the whole network, whose SMPL decoder the head starts from.
 
     Raises:
         ChrommError: if the weights are missing or made for another network.
@@ -25,17 +29,35 @@ def composed(start: Start) -> Composed:
     given = {"scene": start.scene, "human": start.human}
     if start.weights:
         card = read_card(find_weights(start.weights))
+        if card is not None and card.kind == "chromm" and not any(given.values()):
+            return _parted(start)
         if card is None or card.kind not in given or given[card.kind]:
             raise ConfigError(
                 f"start.weights is '{start.weights}', expected a scene branch or a human branch that start.scene and start.human "
-                "do not name: this stage trains one of the two branches alone"
+                "do not name, or the whole network where they name none: this stage trains one of the two branches alone"
             )
         given[card.kind] = start.weights
     options = ModelOptions(
-        size=start.size, seed=start.seed, mode="compose", scene_weights=given["scene"], human_weights=given["human"]
+        size=start.size,
+        seed=start.seed,
+        mode="compose",
+        scene_weights=given["scene"],
+        human_weights=given["human"],
+        human_size=start.human_size,
     )
     network = load_network(options).network
     assert isinstance(network, Composed)
+    return network
+
+
+def _parted(start: Start) -> Composed:
+    """The branches of a whole network; Multi-HMR's own head, which such a file lacks, is drawn, and its layers are the SMPL decoder's."""
+    source = whole(start)
+    network = untrained(source.config, start.seed, mode="compose", detector=False)
+    assert isinstance(network, Composed)
+    network.scene.load_state_dict(source.scene.state_dict())
+    network.human.load_state_dict({**network.human.state_dict(), **source.human.state_dict()})
+    give_back(network.human.perception, source)
     return network
 
 
@@ -53,12 +75,17 @@ def whole(start: Start) -> Chromm:
         checkpoint=start.weights or UNTRAINED,
         scene_weights=start.scene,
         human_weights=start.human,
+        human_size=start.human_size,
     )
     network = load_network(options).network
     assert isinstance(network, Chromm)
     if start.head:
         take_over(network, composed(Start(size=start.size, human=start.head, seed=start.seed)).human.perception)
     return network
+
+
+LAST = ("decpose", "decshape", "decexpression")
+"""The last maps that the SMPL decoder and Multi-HMR's own head share."""
 
 
 @torch.no_grad()
@@ -71,10 +98,26 @@ def take_over(network: Chromm, head: PerceptionHead) -> None:
     smpl = network.smpl
     smpl.transformer.layers.load_state_dict(head.transformer.layers.state_dict())
     smpl.init_body_pose.copy_(head.init_body_pose)
-    for name, start in (("decpose", None), ("decshape", head.init_betas), ("decexpression", head.init_expression)):
-        mine, theirs = smpl.get_submodule(name), head.get_submodule(name)
-        assert isinstance(mine, nn.Linear)
-        assert isinstance(theirs, nn.Linear)
+    for (mine, theirs), start in zip(_last_maps(smpl, head), (None, head.init_betas, head.init_expression), strict=True):
         count = mine.out_features
         mine.weight.copy_(theirs.weight[:count])
         mine.bias.copy_(theirs.bias[:count] if start is None else (theirs.bias + start[0])[:count])
+
+
+@torch.no_grad()
+def give_back(head: PerceptionHead, network: Chromm) -> None:
+    """The way back, for a head that is drawn: its mean shape and expression are zero, and an eleventh beta stays as it is drawn."""
+    smpl = network.smpl
+    head.transformer.layers.load_state_dict(smpl.transformer.layers.state_dict())
+    head.init_body_pose.copy_(smpl.init_body_pose)
+    for mine, theirs in _last_maps(smpl, head):
+        theirs.weight[: mine.out_features].copy_(mine.weight)
+        theirs.bias[: mine.out_features].copy_(mine.bias)
+
+
+def _last_maps(smpl: SmplDecoder, head: PerceptionHead) -> Iterator[tuple[nn.Linear, nn.Linear]]:
+    for name in LAST:
+        mine, theirs = smpl.get_submodule(name), head.get_submodule(name)
+        assert isinstance(mine, nn.Linear)
+        assert isinstance(theirs, nn.Linear)
+        yield mine, theirs

@@ -57,7 +57,7 @@ class HumanStage(TakeStage):
         return [(n, value) for n, value in network.named_parameters() if n.startswith("human.") and "decexpression" not in n]
 
     def losses(self, network: nn.Module, batch: Batch, progress: float) -> dict[str, Tensor]:
-        """All terms of `WEIGHTS`; detection is focal for a quarter of the run, and plain from the middle on."""
+        """All terms of `WEIGHTS`; a detector that is drawn learns by focal entropy for a quarter of the run, by plain one from the middle on."""
         assert isinstance(network, Composed)
         human, people = network.human, batch.people
         features = human.encode(batch.human_images.float() / 255.0)
@@ -66,8 +66,9 @@ class HumanStage(TakeStage):
         offset = human.offset(at_patch(features, people.heads)).float()
         intrinsics = self._told(batch)
         said = human.perceive(features, people.heads, intrinsics)
+        exponent = 0.0 if self.begun else 2.0 * min(max(2.0 - 4.0 * progress, 0.0), 1.0)
         terms = {
-            "detection": losses.detection(logits, people.heads, batch.open, 2.0 * min(max(2.0 - 4.0 * progress, 0.0), 1.0)),
+            "detection": losses.detection(logits, people.heads, batch.open, exponent),
             "offset": losses.mean((offset - _offset(batch)).abs()),
             "distance": losses.mean(losses.log_ratio(said.distance.float(), people.head[:, 2])),
             "shape": losses.mean((said.betas[:, :10].float() - people.betas).abs()),

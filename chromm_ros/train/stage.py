@@ -20,7 +20,17 @@ class Start(Settings):
     scene: str = setting("", "weights of the scene branch alone, an imported Pi3X; not beside `weights` of the whole network")
     human: str = setting("", "weights of the human branch alone, an imported Multi-HMR; not beside `weights`")
     head: str = setting("", "a human branch with Multi-HMR's own head, whose layers CHROMM's SMPL decoder starts from")
+    human_size: int = setting(
+        0,
+        "side of the square image of the human branch, a multiple of 14; 0: that of its weights, or the size's own [pixels]",
+        at_least=0,
+    )
     seed: int = setting(0, "of what no file fills", at_least=0)
+
+    @property
+    def begun(self) -> bool:
+        """Whether any of the network comes from a file."""
+        return bool(self.weights or self.scene or self.human)
 
 
 @dataclass(frozen=True)
@@ -47,8 +57,8 @@ class Stage(Task, Protocol):
     def defaults(self) -> Defaults:
         """What it is trained with."""
 
-    def at(self, config: NetworkConfig) -> "Stage":
-        """The same for a network of these sizes, which its batches need."""
+    def at(self, config: NetworkConfig, *, begun: bool = False) -> "Stage":
+        """The same for a network of these sizes, which its batches need, and whether it comes with trained weights."""
 
     def build(self, start: Start) -> nn.Module:
         """The network, on the CPU; the loop freezes whatever `trained` does not name."""

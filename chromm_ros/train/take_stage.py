@@ -20,10 +20,12 @@ class TakeStage:
     """What the network is told how often."""
     config: NetworkConfig = field(default_factory=lambda: SIZES["nano"])
     """Sizes of its inputs."""
+    begun: bool = False
+    """Whether the network comes with weights that were trained."""
 
-    def at(self: S, config: NetworkConfig) -> S:
+    def at(self: S, config: NetworkConfig, *, begun: bool = False) -> S:
         """The same for a network of these sizes."""
-        return replace(self, config=config)
+        return replace(self, config=config, begun=begun)
 
     def batch(self, clips: list[tuple[Moment, ...]], rng: np.random.Generator) -> Batch:
         """Inputs and targets."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from chromm_ros.data.moment import Moment
+from chromm_ros.errors import ConfigError
 from chromm_ros.geometry import se3
 from chromm_ros.model.checkpoint import Card, save_weights
 from chromm_ros.model.chromm import Chromm, ChrommOutput
@@ -18,7 +19,7 @@ from chromm_ros.model.compose import Composed
 from chromm_ros.model.config import SIZES
 from chromm_ros.model.human_branch import Detections
 from chromm_ros.model.human_heads import MultiHmr, PeopleOutput
-from chromm_ros.model.initialise import DEPTH, draw
+from chromm_ros.model.initialise import DEPTH, draw, untrained
 from chromm_ros.model.people_heads import Bodies
 from chromm_ros.model.scene_branch import SceneBranch, SceneOutput
 from chromm_ros.model.scene_conditions import ray_map
@@ -414,3 +415,35 @@ def test_a_head_that_is_taken_over_says_the_same_bodies_of_the_same_token(tmp_pa
     layers = [transformer.layers for transformer in (mine.transformer, theirs.transformer)]
     said = [stack[0](token[None], context, torch.ones(1, 1, 1, 5, dtype=torch.bool)) for stack in layers]
     assert torch.equal(*said)
+
+
+def test_a_branch_goes_on_from_the_whole_network_and_its_own_head_from_the_smpl_decoder(tmp_path: Path) -> None:
+    source = untrained(TINY, 5)
+    assert isinstance(source, Chromm)
+    file = tmp_path / "all.safetensors"
+    save_weights(file, source.state_dict(), Card("all", "chromm", asdict(TINY)))
+    start = Start(size="tiny", weights=str(file), human_size=140)
+    network = composed(start)
+    assert start.begun and network.config.human.image_size == 140 and len(network.human.perception.cross_queries_x) == 10
+    mine, theirs = network.state_dict(), source.state_dict()
+    shared = [key for key in theirs if key.startswith(("scene.", "human."))]
+    assert len(shared) > 40 and all(torch.equal(mine[key], theirs[key]) for key in shared)
+    token = torch.randn(5, 64, generator=torch.Generator().manual_seed(0))
+    head, smpl = network.human.perception, source.smpl
+    assert torch.equal(head.decpose(token) + head.init_body_pose, smpl.decpose(token) + smpl.init_body_pose)
+    assert torch.equal(head.decshape(token)[:, :10], smpl.decshape(token))
+    assert all(
+        torch.equal(a, b) for a, b in zip(head.transformer.layers.parameters(), smpl.transformer.layers.parameters(), strict=True)
+    )
+    with pytest.raises(ConfigError, match="where they name none"):
+        composed(replace(start, human=published(tmp_path)["human"]))
+
+
+@torch.no_grad()
+def test_a_detector_that_was_trained_goes_on_with_plain_entropy(clips: list[Clip]) -> None:
+    drawn = stage_of("human")
+    begun = drawn.at(TINY, begun=True)
+    batch, (network, _) = batch_for(drawn, clips), network_for(drawn)
+    early, late = (float(drawn.losses(network, batch, progress)["detection"]) for progress in (0.0, 1.0))
+    assert early != late, "focal at first, plain at the end"
+    assert all(float(begun.losses(network, batch, progress)["detection"]) == late for progress in (0.0, 0.4, 1.0))

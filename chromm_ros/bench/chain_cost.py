@@ -1,8 +1,8 @@
 """What the reconstruction costs, step by step and with the number of views and people, on one core.
 
 Times are of the CPU, all threads together: on one core that is the wall's where nobody else works, and others hardly change it.
-There are no meshes in it: those are made where somebody asks for them. The cloud is in `whole`, and not in `without cloud`, which the
-aims are for.
+There are no meshes in it: those are made where somebody asks for them. The aims are for the whole chain, with the maps of the network that
+ships; maps of Pi3X's size have eighteen times as many points, so their cloud stands apart.
 """
 
 import contextlib
@@ -28,10 +28,11 @@ from chromm_ros.synthetic.oracle import Look, World
 from chromm_ros.synthetic.scene import body
 
 STEPS = 8
-MAP = (504, 378)
-"""Width and height of the point maps that are timed: as many points as Pi3X gives for a 4:3 image."""
+Size = tuple[int, int]
+PI3X, NANO = (504, 378), (168, 126)
+"""Width and height of the point maps that are timed: as many points as Pi3X gives for a 4:3 image, and `nano`."""
 AIMS_MS = {(4, 6): 15.0, (16, 30): 150.0}
-"""Most milliseconds by views and people, without the cloud."""
+"""Most milliseconds by views and people."""
 PARTS = {
     "Cameras.read": "read cameras", "People.read": "read people", "head_pelvis_ratio": "scale", "Stitcher.tie": "stitch",
     "Stitcher.place": "stitch", "Tracker.update": "track", "Associator.update": "associate", "fuse": "fuse", "pose": "pose",
@@ -45,9 +46,10 @@ def costs(*, quick: bool) -> Iterator[Table]:
     repeats = 3 if quick else 15
     with one_core():
         sizes = [(1, 1), (4, 3), (4, 6), (16, 30)]
-        found = {size: measured(*size, repeats) for size in sizes}
-        yield by_step("the first window", {size: first for size, (first, _) in found.items()})
-        yield by_step("a window that slid by one frame-set", {size: slid for size, (_, slid) in found.items()})
+        for maps in (NANO, PI3X):
+            found = {size: measured(*size, repeats, maps) for size in sizes}
+            yield by_step("the first window", {size: first for size, (first, _) in found.items()}, maps)
+            yield by_step("a window that slid by one frame-set", {size: slid for size, (_, slid) in found.items()}, maps)
         yield growth("views", [(views, 6) for views in ((1, 4, 16) if quick else (1, 2, 4, 8, 16))], repeats)
         yield growth("people", [(4, people) for people in ((0, 6, 30) if quick else (0, 1, 3, 6, 12, 20, 30))], repeats)
 
@@ -78,23 +80,30 @@ def machine() -> str:
     return f"{name}, all threads held to one core (OMP_NUM_THREADS {os.environ.get('OMP_NUM_THREADS', 'not set')}), CPU time"
 
 
-def by_step(what: str, found: dict[tuple[int, int], dict[str, float]]) -> Table:
+def by_step(what: str, found: dict[Size, dict[str, float]], maps: Size) -> Table:
     """One column per size, one row per step, the whole first."""
     names = dict.fromkeys(["whole", "without cloud", *PARTS.values(), "the rest"])
     columns = {size: f"{size[0]}x{STEPS}x{size[1]}" for size in found}
     rows = [Row(name, {columns[size]: spent.get(name, 0.0) for size, spent in found.items()}) for name in names]
     return Table(
-        f"Cost of {what} on one core, CPU ms: views x steps x people, maps of {MAP[0]}x{MAP[1]}",
+        f"Cost of {what} on one core, CPU ms: views x steps x people, maps of {maps[0]}x{maps[1]}",
         f"measured on {machine()}; medians",
         f"4x{STEPS}x6",
         rows,
-        [against_aim(columns[size], found[size]["without cloud"], aim) for size, aim in AIMS_MS.items() if size in found],
+        [
+            against_aim(columns[size], found[size][part], aim, part)
+            for size, aim in AIMS_MS.items()
+            if size in found
+            for part in ("whole", "without cloud")
+        ],
     )
 
 
-def against_aim(size: str, spent_ms: float, aim_ms: float) -> str:
+def against_aim(size: str, spent_ms: float, aim_ms: float, part: str = "whole") -> str:
     """Met or missed, and by how much."""
-    return f"{size}: {'met' if spent_ms <= aim_ms else 'missed'}, {spent_ms:.1f} ms of CPU without cloud and meshes, aim {aim_ms:g} ms"
+    return (
+        f"{size}, {part}: {'met' if spent_ms <= aim_ms else 'missed'}, {spent_ms:.1f} ms of CPU without meshes, aim {aim_ms:g} ms"
+    )
 
 
 def growth(what: str, sizes: list[tuple[int, int]], repeats: int) -> Table:
@@ -117,12 +126,12 @@ def growth(what: str, sizes: list[tuple[int, int]], repeats: int) -> Table:
     )
 
 
-def measured(views: int, people: int, repeats: int) -> tuple[dict[str, float], dict[str, float]]:
+def measured(views: int, people: int, repeats: int, maps: Size = PI3X) -> tuple[dict[str, float], dict[str, float]]:
     """Milliseconds of each part, medians: of first windows, and of windows that slid by one frame-set."""
     world = World(views=views, people=people, noise=Noise(), walk="eight", uniform=True)
     chain = Reconstructor(body(), ReconstructConfig())
     first, slid = [], []
-    looks = [_look(world, index) for index in range(repeats + 2)]
+    looks = [_look(world, index, maps) for index in range(repeats + 2)]
     for look in looks[:repeats]:
         chain.reset()
         first.append(timed(chain, look))
@@ -140,17 +149,17 @@ def crowd_cost(people: int, repeats: int = 5) -> float:
         return measured(4, people, repeats)[1]["whole"]
 
 
-def _look(world: World, index: int) -> Look:
+def _look(world: World, index: int, size: Size) -> Look:
     """A window with maps of the real size: what the cameras see at one moment stands for all moments, which takes the same time."""
     look = world.look(index, index, STEPS, window_world(0, index, 1.0))
-    maps: dict[str, Any] = _maps(world.views, world.people)
+    maps: dict[str, Any] = _maps(world.views, world.people, size)
     return replace(look, prediction=replace(look.prediction, **maps))
 
 
 @lru_cache(maxsize=1)
-def _maps(views: int, people: int) -> dict[str, np.ndarray]:
+def _maps(views: int, people: int, size: Size) -> dict[str, np.ndarray]:
     """Point maps of the planted room and its people, all of them trusted, for every step and view; a mask of the patches of people."""
-    shown = World(views=views, people=people, map_size=MAP).look(steps=1).prediction
+    shown = World(views=views, people=people, map_size=size).look(steps=1).prediction
     patches = np.asarray(shown.human_mask)[:, ::7, ::7]  # patches of 2 points there, of 14 here
     maps = {
         "points": np.asarray(shown.points, np.float32),

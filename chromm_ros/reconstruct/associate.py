@@ -34,11 +34,16 @@ from scipy.spatial.distance import cdist
 
 from chromm_ros.geometry.triangulate import dot
 from chromm_ros.reconstruct.cameras import Cameras
+from chromm_ros.reconstruct.moved import along, by_axis, mean_length, square
 from chromm_ros.reconstruct.people import People
 from chromm_ros.settings import Settings, setting
 
 WEIGHTS = {"both": (0.8, 0.2), "position": (1.0, 0.0), "pose": (0.0, 1.0)}
 """Weights of the two terms of the cost: the paper's, and those of its ablation."""
+CUT = 1.25
+"""Costs are cut at so many times the largest: how far beyond it a pair lies is worth nothing to an assignment, and time to find out. With 4
+and 8 people, at the fitted noise, at three times that and with depths 13 % off, F1 lies within 0.4 % of what it is cut at 2, either way, and
+the first window of 16 views and 30 people is associated in two thirds of the time."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,7 @@ def shares(
     centres: Float[np.ndarray, "N 3"],
     config: AssociationConfig,
 ) -> Float[np.ndarray, "N N"]:
-    """C(a, b) of all pairs of different cameras over the largest cost, from 0 to 2, where it is cut; 2 for pairs of one camera.
+    """C(a, b) of all pairs of different cameras over the largest cost, from 0 to `CUT`; `CUT` for pairs of one camera.
 
     Joints are compared only where it can matter: their mean distance is no less than the distance of their means.
 
@@ -140,7 +145,7 @@ def shares(
         centres: of the cameras, one for each person, in the world.
         config: weights and limits.
     """
-    (place, pose), limit = WEIGHTS[config.cost], 2.0 * config.max_cost_m
+    (place, pose), limit = WEIGHTS[config.cost], CUT * config.max_cost_m
     middle = joints.mean(axis=1)
     ray = middle - centres
     far = np.maximum(np.linalg.norm(ray, axis=-1), 1e-9)
@@ -152,9 +157,9 @@ def shares(
     a, b = np.nonzero(np.triu((least < limit) & (view[:, None] != view), 1))
     cost = place * _apart(_between(joints, a, b), spread[a], spread[b]) if place else np.zeros(len(a))
     if pose:
-        cost += pose * np.sqrt(_square(_between(canonical, a, b))).mean(axis=-1)
-    share = np.full((len(view), len(view)), 2.0)
-    share[a, b] = share[b, a] = np.minimum(cost / config.max_cost_m, 2.0)
+        cost += pose * mean_length(square(_between(canonical, a, b)))
+    share = np.full((len(view), len(view)), CUT)
+    share[a, b] = share[b, a] = np.minimum(cost / config.max_cost_m, CUT)
     return share
 
 
@@ -168,19 +173,9 @@ def _all_apart(points: Float[np.ndarray, "N 3"], spread: Float[np.ndarray, "N 3"
 
 
 def _between(points: Float[np.ndarray, "N M 3"], a: Int[np.ndarray, "K"], b: Int[np.ndarray, "K"]) -> Float[np.ndarray, "3 K M"]:
-    """What lies between points of pairs, by axis, in float32 (a micrometre): there are many, and all arithmetic runs along K and M."""
-    axes = np.moveaxis(points - points[:1, :1], -1, 0).astype(np.float32, order="C")  # near zero, where float32 is fine
+    """What lies between points of pairs."""
+    axes = by_axis(points, points[0, 0]) if len(points) else np.zeros((3, *points.shape[:2]), np.float32)
     return np.asarray(axes.take(a, axis=1) - axes.take(b, axis=1))
-
-
-def _square(moved: Float[np.ndarray, "3 K M"]) -> Float[np.ndarray, "K M"]:
-    x, y, z = moved
-    return np.asarray(x * x + y * y + z * z)
-
-
-def _along(moved: Float[np.ndarray, "3 K M"], ray: Float[np.ndarray, "K 3"]) -> Float[np.ndarray, "K M"]:
-    (x, y, z), (a, b, c) = moved, ray.T.astype(np.float32)[..., None]
-    return np.asarray(x * a + y * b + z * c)
 
 
 def _apart(
@@ -190,13 +185,13 @@ def _apart(
 
     So it is the plain length where the rays are zero: nothing is forgiven.
     """
-    p, q = _along(moved, first), _along(moved, second)
+    p, q = along(moved, first), along(moved, second)
     aa, bb, ab = 1.0 + dot(first, first), 1.0 + dot(second, second), dot(first, second)
     pp, pq, qq = (part.astype(np.float32)[:, None] for part in np.stack([bb, -2.0 * ab, aa]) / (aa * bb - ab**2))  # Woodbury
-    square = _square(moved)
-    square -= p * (pp * p + pq * q)
-    square -= qq * q * q
-    return np.asarray(np.sqrt(np.maximum(square, 0.0, out=square), out=square).mean(axis=-1), np.float64)
+    left = square(moved)
+    left -= p * (pp * p + pq * q)
+    left -= qq * q * q
+    return mean_length(left)
 
 
 def ballots(share: Float[np.ndarray, "N N"], view: Int[np.ndarray, "N"]) -> Float[np.ndarray, "N N"]:
@@ -211,18 +206,14 @@ def ballots(share: Float[np.ndarray, "N N"], view: Int[np.ndarray, "N"]) -> Floa
     parts = [slice(*pair) for pair in pairwise([0, *ends.tolist()])]
     for part in parts:
         vote[part, part] = 0.0
-    assigned = [
-        _assigned(share, a, b) for a, b in combinations(parts, 2)
-    ]  # each pair of cameras is a problem of its own, solved in C
-    rows, columns = np.concatenate(assigned, axis=1) if assigned else np.zeros((2, 0), dtype=np.int64)
-    vote[rows, columns] = vote[columns, rows] = 1.0 - share[rows, columns]
+    chosen: list[tuple[Int[np.ndarray, "_"], Int[np.ndarray, "_"]]] = []
+    for a, b in combinations(parts, 2):  # each pair of cameras is a problem of its own, solved in C
+        rows, columns = linear_sum_assignment(share[a, b])
+        chosen.append((rows + a.start, columns + b.start))
+    if chosen:
+        rows, columns = (np.concatenate(places) for places in zip(*chosen, strict=True))
+        vote[rows, columns] = vote[columns, rows] = 1.0 - share[rows, columns]
     return vote
-
-
-def _assigned(share: Float[np.ndarray, "N N"], a: slice, b: slice) -> Int[np.ndarray, "2 K"]:
-    """The cheapest assignment between the people of two cameras: places of one and of the other."""
-    rows, columns = linear_sum_assignment(share[a, b])
-    return np.stack([rows + a.start, columns + b.start])
 
 
 def overlaps(

@@ -14,6 +14,7 @@ from scipy.spatial.distance import cdist
 
 from chromm_ros.geometry.triangulate import dot
 from chromm_ros.reconstruct.cameras import Cameras
+from chromm_ros.reconstruct.moved import along, by_axis, mean_length, square
 from chromm_ros.reconstruct.people import People
 from chromm_ros.reconstruct.recall import by_frame, recall
 from chromm_ros.reconstruct.tracks import CameraTracks, Sights
@@ -153,12 +154,12 @@ class Tracker:
         seconds = np.abs(sights.stamp_ns - tracks.last_ns[free]) * 1e-9
         allowed = np.maximum(config.max_step_m + config.max_speed_mps * seconds, 1e-9)[:, None]
         toward, distance = sights.toward[new], sights.distance[new]
-        moved = tracks.joints[free][:, None] - sights.joints[new][None]  # M N joints 3
-        along = (moved @ toward[:, :, None])[..., 0]
+        origin = sights.joints[new[0], 0]
+        before, now = by_axis(tracks.joints[free], origin), by_axis(sights.joints[new], origin)
+        moved = before[:, :, None] - now[:, None]  # 3 M N joints
         # Pixels are sure and depths are not: what moved along the line of sight counts less, the farther the more so.
-        forgiven = (allowed / (allowed + config.depth_tolerance * distance))[..., None]
-        square = np.einsum("mnjd,mnjd->mnj", moved, moved) - (1.0 - forgiven**2) * along**2
-        apart = np.sqrt(np.maximum(square, 0.0)).mean(axis=-1)
+        counts = (allowed / (allowed + config.depth_tolerance * distance)).astype(np.float32)[..., None]
+        apart = mean_length(square(moved) - (1.0 - counts * counts) * along(moved, toward) ** 2)
         share = apart / allowed
         fits = (share <= 1.0) & (seconds <= config.max_gap_s)[:, None]
         if config.displacement_weight > 0.0:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chromm_ros.reconstruct.associate import AssociationConfig, Associator, ballots, partition, shares
+from chromm_ros.reconstruct.associate import CUT, AssociationConfig, Associator, ballots, partition, shares
 from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.people import People
 from chromm_ros.synthetic.oracle import World
@@ -35,7 +35,7 @@ def test_the_cost_is_that_of_the_paper(cost: str, expected: float) -> None:
     canonical[1, :11, 0] = 0.2
     config = AssociationConfig(cost=cost, max_cost_m=0.7, depth_tolerance=0.0)
     share = shares(joints, canonical, np.array([0, 1]), np.ones((2, 3)), config)
-    np.testing.assert_allclose(share, [[2.0, expected / 0.7], [expected / 0.7, 2.0]])
+    np.testing.assert_allclose(share, [[CUT, expected / 0.7], [expected / 0.7, CUT]])
 
 
 @pytest.mark.parametrize("tolerance", [0.0, 0.2])
@@ -46,7 +46,7 @@ def test_leaving_far_pairs_out_changes_no_share(tolerance: float) -> None:
     centres = rng.uniform(-6.0, 6.0, (4, 3))[view]
     position = np.array([[distance_by_hand(joints, centres, a, b, tolerance) for b in range(40)] for a in range(40)])
     pose = np.linalg.norm(canonical[:, None] - canonical, axis=-1).mean(axis=-1)
-    expected = np.where(view[:, None] == view, 2.0, np.minimum((0.8 * position + 0.2 * pose) / 0.8, 2.0))
+    expected = np.where(view[:, None] == view, CUT, np.minimum((0.8 * position + 0.2 * pose) / 0.8, CUT))
     found = shares(joints, canonical, view, centres, AssociationConfig(depth_tolerance=tolerance))
     np.testing.assert_allclose(found, expected, atol=1e-5)
 

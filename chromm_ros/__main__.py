@@ -67,6 +67,15 @@ def main(argv: list[str]) -> int:
     except ChrommError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in {"", "chromm_ros"}:
+            raise
+        print(
+            f"error: the Python package '{package}' is needed for `{name}` and is not installed: pip install 'chromm_ros[all]'",
+            file=sys.stderr,
+        )
+        return 1
     except KeyboardInterrupt:
         return INTERRUPTED
 

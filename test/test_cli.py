@@ -102,3 +102,21 @@ def test_ctrl_c_is_quiet(verb_that, capsys: pytest.CaptureFixture[str]) -> None:
     verb_that(action)
     assert cli.main(["made-up"]) == 130
     assert capsys.readouterr().err == ""
+
+
+def test_a_package_that_is_missing_is_named(verb_that, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(_: list[str]) -> int:
+        raise ModuleNotFoundError("No module named 'rosbags.rosbag2'", name="rosbags.rosbag2")
+
+    verb_that(run)
+    assert cli.main(["made-up"]) == 1
+    assert capsys.readouterr().err.startswith("error: the Python package 'rosbags' is needed for `made-up`")
+
+
+def test_our_own_module_that_is_missing_keeps_its_traceback(verb_that) -> None:
+    def run(_: list[str]) -> int:
+        raise ModuleNotFoundError("No module named 'chromm_ros.misspelt'", name="chromm_ros.misspelt")
+
+    verb_that(run)
+    with pytest.raises(ModuleNotFoundError):
+        cli.main(["made-up"])

@@ -9,7 +9,6 @@ import numpy as np
 from chromm_ros.data.moment import Moment
 from chromm_ros.errors import ConfigError, FileError
 from chromm_ros.settings import assignments, merged
-from chromm_ros.synthetic.recording import record
 from chromm_ros.synthetic.world.crowd import LASTS_S
 from chromm_ros.synthetic.world.take import Take, TakeOptions
 
@@ -28,6 +27,8 @@ def options(texts: Sequence[str]) -> TakeOptions:
 
 def bag(arguments: argparse.Namespace, chosen: TakeOptions, say: Say) -> None:
     """A recording with truth."""
+    from chromm_ros.synthetic.recording import record  # rosbags, without which the world is drawn all the same
+
     _check_time(arguments)
     moments = record(
         arguments.out,

@@ -1,5 +1,7 @@
 """A take written as a rosbag2 comes back with its truth."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -92,3 +94,18 @@ def test_the_verb_writes_each_kind_and_refuses_in_one_sentence(tmp_path: Path, c
     assert not (tmp_path / "long").exists()
     with pytest.raises(ConfigError, match="KEY=VALUE"):
         options(["views"])
+
+
+def test_the_world_is_drawn_with_few_packages(tmp_path: Path) -> None:
+    out = [str(tmp_path / name) for name in ("take", "takes.png")]
+    small = "'--set', 'views=1', '--set', 'width=56', '--set', 'height=42'"
+    program = (
+        "import sys\n"
+        "from chromm_ros.synthetic.main import main\n"
+        f"main(['scene', '--out', {out[0]!r}, '--seconds', '0.1', {small}])\n"
+        f"main(['preview', '--out', {out[1]!r}, '--count', '1', {small}])\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules if name in sys.argv[1:]}))\n"
+    )
+    heavy = ("torch", "smplx", "rosbags", "matplotlib", "rclpy", "vtk", "moderngl", "trimesh")
+    said = subprocess.run([sys.executable, "-c", program, *heavy], check=True, capture_output=True, text=True).stdout
+    assert said.splitlines()[-1] == "", "numba, numpy, scipy, OpenCV and what pip brings with chromm_ros itself are enough"

@@ -192,7 +192,8 @@ class Person:
     is not in it: see `deviation_m`."""
     deviation_m: Float[np.ndarray, "T"]
     """How far the body's place may be off: the standard deviation of the head, over all directions together (the square root of the
-    covariance's trace), from the noise that the settings `fusion.*_noise*` state; at the moment when the body was seen."""
+    covariance's trace), from the noise that the settings `fusion.*_noise*` state; while nobody sees
+    the person, it grows by a metre a second."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from chromm_ros.bench.ablations import NOISY
+from chromm_ros.bench.paired import measured, row
 from chromm_ros.bench.planted import camera_errors, replay, truth_from_node
 from chromm_ros.bench.table import Row, Table
 from chromm_ros.reconstruct.reconstructor import ReconstructConfig, Reconstructor
@@ -16,6 +17,10 @@ from chromm_ros.synthetic.noise import Noise
 from chromm_ros.synthetic.oracle import World
 from chromm_ros.synthetic.scene import body
 
+UNITS = ("m", "degrees", "scale %")
+"""Of what drifts."""
+SETTLED = 500
+"""Windows from which memory has settled, so that growth can be told from filling."""
 FLAT = 1.1
 """Largest factor between the most memory of two spans that is still no growth: people come and go."""
 COMING_AND_GOING = replace(Noise(), missed=0.1, false=0.2)
@@ -24,8 +29,8 @@ FOREIGN = {"_body", "_config", "_decode"}
 """Parts of a reconstructor that it was given."""
 
 
-def drift(windows: int, *, all_rigs: bool) -> Table:
-    """What is left of the world after a lap."""
+def drift(windows: int, *, seeds: int, all_rigs: bool) -> Table:
+    """What is left of the world after a lap; one world a seed."""
     rigs: dict[str, dict[str, Any]] = {
         "ring, stands": {"layout": "ring"},
         "ring, moves once around": {"layout": "ring", "moving": True},
@@ -36,21 +41,25 @@ def drift(windows: int, *, all_rigs: bool) -> Table:
     chosen = list(rigs) if all_rigs else ["ring, stands", "robot, drives once around"]
     rows = []
     for name in chosen:
-        world = World(**{**vars(NOISY), "people": 4, "seed": 1, **rigs[name]})
-        truth, off = None, []
-        for step in replay(world, ReconstructConfig(), windows, stride=3):
-            truth = truth or truth_from_node(step, world, list(range(len(step.result.stamps_ns))))
-            off.append((*camera_errors(step, world, truth), 100.0 * abs(step.result.metric_scale - 1.0)))
-        end, most = np.mean(off[-3:], axis=0).tolist(), np.max(off, axis=0).tolist()
-        at_end = dict(zip(("end m", "end degrees", "end scale %"), end, strict=True))
-        rows.append(Row(name, at_end | dict(zip(("most m", "most degrees", "most scale %"), most, strict=True))))
+        worlds = [World(**{**vars(NOISY), "people": 4, "seed": seed, **rigs[name]}) for seed in range(1, seeds + 1)]
+        rows.append(row(name, measured(worlds, {"": None}, lambda world, _: _strayed(world, windows))[""]))
     return Table(
-        f"Drift over {windows} windows of 8 steps, 3 apart (half a minute), 4 views, 4 people, one seed: how far cameras are off at the end "
-        "and at most, once the first window was laid on the truth",
+        f"Drift over {windows} windows of 8 steps, 3 apart (half a minute), 4 views, 4 people: how far cameras are off at the end and at "
+        f"most, once the first window was laid on the truth; {'one world' if seeds == 1 else f'mean ± standard error over {seeds} worlds'}",
         "a world that nobody ties down drifts; known poses (TF) tie it",
         "end m",
         rows,
     )
+
+
+def _strayed(world: World, windows: int) -> dict[str, float]:
+    """Errors of the cameras and of the scale at the end of all windows, and the largest on the way."""
+    truth, off = None, []
+    for step in replay(world, ReconstructConfig(), windows, stride=3):
+        truth = truth or truth_from_node(step, world, list(range(len(step.result.stamps_ns))))
+        off.append((*camera_errors(step, world, truth), 100.0 * abs(step.result.metric_scale - 1.0)))
+    ends = {"end": np.mean(off[-3:], axis=0).tolist(), "most": np.max(off, axis=0).tolist()}
+    return {f"{when} {unit}": value for when, values in ends.items() for unit, value in zip(UNITS, values, strict=True)}
 
 
 def footprint(windows: int) -> Table:
@@ -68,7 +77,7 @@ def footprint(windows: int) -> Table:
         f"flat if the most of the last span is no more than {FLAT:g} times the most of the span before",
         "held kB",
         rows,
-        [flatness(column, rows[0], rows[1]) for column in ("held kB", "allocated kB")],
+        [flatness(column, rows[0], rows[1]) for column in ("held kB", "allocated kB")] if windows >= SETTLED else (),
     )
 
 

@@ -10,14 +10,15 @@ without scale that takes the estimated cameras to the true ones, by rotations an
 line too); `WA` after one similarity for all people of all windows of a run; `PA` after one for each person. Rows are judged by
 `bench.paired`: all pairs, on the same worlds, and what lies within its spread cannot be told.
 
-What of the paper's orders comes out (full run, 12 worlds a row, 60 for single frame-sets):
+What of the paper's orders comes out (full runs, 12 worlds a row, 60 for single frame-sets; the verdicts below each table are the measure,
+this is how they read in November 2026):
 
 - Scale: adjusted beats not adjusted, by far.
 - Fusion: triangulation beats averaging where a person's depth is wrong by 5 % or more. At the 2 % that fit one camera's errors it
   does not: with estimated cameras averaging is better, with known ones the two cannot be told apart.
-- Association: not as a whole. At the noise once, everything is right whatever is compared. At three times the noise, position + pose
-  beats position only, as in the paper, but position only does not beat pose only; in windows of 8 steps nothing can be told of pose
-  only. In the paper it is far behind (70.6 %, position 91.1 %). The noise was not tuned to reproduce that.
+- Association: in part. At the noise once, everything is right whatever is compared. At three times the noise, single frame-sets, both
+  ways with positions beat pose only, as in the paper, by far less (accuracy 99.4, 99.1 and 96.0 % where the paper has 91.3, 91.1 and
+  70.6); position + pose and position only cannot be told apart. The noise was not tuned to reproduce the paper's numbers.
 - Max-pooling needs a trained decoder and is not here.
 """
 
@@ -61,7 +62,7 @@ def tables(*, quick: bool) -> Iterator[Table]:
         lambda: scale(seeds, windows, views=1),
         lambda: scale(seeds, windows, views=4),
         lambda: crowds(seeds, windows, CROWDS[::3] if quick else CROWDS),
-        lambda: drift(100, all_rigs=not quick),
+        lambda: drift(100, seeds=1 if quick else 3, all_rigs=not quick),
         lambda: footprint(100 if quick else 500),
     ]
     for number, part in enumerate(parts):

@@ -168,7 +168,9 @@ def _all_apart(points: Float[np.ndarray, "N 3"], spread: Float[np.ndarray, "N 3"
     own, other = (points * spread).sum(axis=-1), points @ spread.T  # other[a, b]: point a along the ray of b
     p, q = own[:, None] - other.T, other - own
     size, common = 1.0 + (spread * spread).sum(axis=-1), spread @ spread.T
-    forgiven = (size * p * p - 2.0 * common * p * q + size[:, None] * q * q) / (np.outer(size, size) - common * common)
+    forgiven = (size * p * p - 2.0 * common * p * q + size[:, None] * q * q) / np.maximum(
+        np.outer(size, size) - common * common, 1.0
+    )
     return np.asarray(np.sqrt(np.maximum(cdist(points, points, "sqeuclidean") - forgiven, 0.0)))
 
 

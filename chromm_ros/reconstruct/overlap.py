@@ -39,6 +39,8 @@ CHANGED = 0.1
 """Change of a point's distance from its camera (logarithm, relative to all others) that is no noise."""
 FLAT = 1e-3
 """Smallest spread across the main direction of points that fixes a rotation, as a share of the spread along it."""
+CLOSEST = 1e-6
+"""Depth from which a point counts, in the network's unit: ratios of distances below it are no numbers any more."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Statics:
         human = numpy_of(prediction.human_mask)[cameras.index]
         row, column = np.arange(height)[rows] * human.shape[1] // height, np.arange(width)[columns] * human.shape[2] // width
         masked = human[:, row[:, None], column[None, :]].reshape(weight.shape) >= PERSON
-        known = near(points) & np.isfinite(weight) & (np.nan_to_num(points[..., 2]) > 0.0) & ~masked
+        known = near(points) & np.isfinite(weight) & (np.nan_to_num(points[..., 2]) > CLOSEST) & ~masked
         return cls(np.where(known[..., None], points, 0.0), np.where(known, np.clip(np.nan_to_num(weight), 0.0, 1.0), 0.0))
 
 

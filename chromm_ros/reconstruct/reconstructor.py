@@ -20,6 +20,7 @@ from chromm_ros.reconstruct.fuse import Bodies, Decode, FusionConfig, fuse
 from chromm_ros.reconstruct.intrinsics import IntrinsicsPool, reprojected
 from chromm_ros.reconstruct.kinematics import Skeleton
 from chromm_ros.reconstruct.level import upward
+from chromm_ros.reconstruct.odd import odd_one
 from chromm_ros.reconstruct.overlap import Statics
 from chromm_ros.reconstruct.people import People
 from chromm_ros.reconstruct.posed import pose
@@ -78,6 +79,7 @@ class Reconstructor:
         self._scale = ScaleFilter(config.scale)
         self._stitcher = Stitcher(config.stitch)
         self._tight = False  # whether known cameras did not tell the scale
+        self._views: tuple[str, ...] | None = None
         self._intrinsics = IntrinsicsPool(config.stitch.pool_intrinsics)
         self._tracker = Tracker(config.tracking)
         self._associator = Associator(config.association)
@@ -87,7 +89,7 @@ class Reconstructor:
         """Forget the world and everybody in it; ids go on counting."""
         for part in (self._intrinsics, self._scale, self._stitcher, self._tracker, self._associator, self._roster):
             part.reset()
-        self._tight = False
+        self._tight, self._views = False, None
 
     @property
     def next_id(self) -> int:
@@ -98,13 +100,15 @@ class Reconstructor:
         """One window in the node's world.
 
         Args:
-            window: frame-sets of the epoch, not older than those of the last call.
+            window: frame-sets of the epoch, not older than those of the last call, of the same cameras in the same order.
             prediction: what the network says of it.
 
         Returns:
             People, cameras and cloud are finite whatever the prediction holds, and empty where it holds nothing.
         """
         config, stamps = self._config, tuple(s.stamp_ns for s in window.sets)
+        assert self._views in {None, window.cameras}, f"cameras {window.cameras} after {self._views}: reset() first"
+        self._views = window.cameras
         said = sound(prediction)
         cameras = self._intrinsics.update(Cameras.read(window, said))
         people = reprojected(cameras, People.read(said, cameras, self._body))
@@ -165,6 +169,7 @@ class Reconstructor:
         are tracked it is as if they were hidden.
         """
         ratio = head_pelvis_ratio(cameras, people, self._config.scale)  # s* = r s
+        odd, odd_deg = odd_one(cameras)
         upright = partial(upward, cameras, people, statics, ratio if ratio > 0.0 else 1.0)
         tie = self._stitcher.tie(cameras, statics, upright)
         believed = self._stitcher.believes(tie, self._scale.value, self._config.scale.max_ratio)
@@ -177,7 +182,8 @@ class Reconstructor:
         else:
             health = tie.health(self._scale.value) | {"cameras_fixed": float(self._stitcher.fixed)}
             cameras, people, ratio = self._stitcher.stay(cameras), nobody(people), math.nan
-        return cameras, people, ratio, health | {"rig_tight": float(self._tight), "window_refused": float(not believed)}
+        health |= {"rig_tight": float(self._tight), "window_refused": float(not believed)}
+        return cameras, people, ratio, health | {"rig_odd_camera": float(odd), "rig_odd_deg": odd_deg}
 
     def _metres(self, tie: Tie, cameras: Cameras, people: People, statics: Statics, ratio: float) -> float:
         """Metres per unit of a window: by known poses, or by shared images and people.

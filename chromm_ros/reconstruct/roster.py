@@ -12,6 +12,9 @@ from chromm_ros.reconstruct.posed import Posed, joined
 from chromm_ros.reconstruct.track import TrackingConfig
 from chromm_ros.records import Person
 
+WALKS_MPS = 1.0
+"""How fast somebody may walk off while nobody sees him, as a standard deviation: a stroll."""
+
 
 @dataclass
 class Member:
@@ -206,7 +209,7 @@ class Roster:
             body=posed.params,
             joints=posed.joints,
             joint_scores=(posed.joint_scores * trust[:, None]).astype(np.float32),
-            deviation_m=posed.deviation_m,
+            deviation_m=np.hypot(posed.deviation_m, WALKS_MPS * age),
         )
 
     def _state(self, member: Member, *, seen: bool, gap_s: float) -> str:

@@ -28,7 +28,8 @@ UNLIKE, UNLIKE_PER_M = 3.0, 20.0
 """Largest token distance (scaled) that counts for who stands where a track was, and how it grows with metres: two people are not in one
 place, so within about 0.3 m, where this passes the dustbin, somebody who looks unlike himself in one image is himself. With the tokens
 of 20 % of the images swapped, one camera, three people and 20 windows (three seeds), ids changed 40 times without this and never with
-it."""
+it. With four known cameras, four people and 40 windows (four seeds) ids change never up to 5 %, 8 times at 10 % and 13 times at 20 %: there
+looks that are wrong cost more than none would."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class TrackingConfig(Settings):
     handover_m: float = setting(
         1.0,
         "farthest from where the others lost a person that a camera which did not know him may find him under the same id, where no "
-        "frame-set shows both [m]; 0 hands nobody over",
+        "frame-set shows both [m]; looks are not compared, so a stranger who turns up there gets it as well; 0 hands nobody over",
         at_least=0.0,
     )
     max_step_m: float = setting(

@@ -33,6 +33,8 @@ def judged(health: Mapping[str, float], people: int) -> tuple[bytes, str]:
     """Level and message of the reconstruction by the health numbers of its last window."""
     troubles = {
         "window_refused": "the last window could not be meant and was left out",
+        "rig_odd_deg": f"camera number {health.get('rig_odd_camera', -1.0) + 1:.0f} of `cameras` looks {health.get('rig_odd_deg', 0.0):.0f} "
+        "degrees away from where its images show: check its pose in TF",
         "scale_alarm": "people and known cameras disagree on the scale: check calibration and units",
         "static_contradicted": "cameras that no image ties to the world have moved: give their poses by TF, or more frames per window",
     }

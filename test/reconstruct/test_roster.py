@@ -4,7 +4,7 @@ import numpy as np
 
 from chromm_ros.reconstruct.fuse import Bodies
 from chromm_ros.reconstruct.posed import pose
-from chromm_ros.reconstruct.roster import Roster
+from chromm_ros.reconstruct.roster import WALKS_MPS, Roster
 from chromm_ros.reconstruct.track import TrackingConfig
 from chromm_ros.records import Person
 from chromm_ros.synthetic.scene import body
@@ -75,6 +75,8 @@ def test_who_is_not_seen_is_the_body_last_seen_and_trusted_less_with_time() -> N
     assert person.visible.tolist() == [False, True, False, False]
     np.testing.assert_allclose(person.joints[:, 15, 0], [1.0, 3.0, 3.0, 3.0], atol=1e-6)  # heads tell their time
     np.testing.assert_allclose(person.joint_scores[:, 0], [0.6, 0.8, 0.6, 0.4], atol=1e-6)
+    unseen_s = np.array([1.0, 0.0, 1.0, 2.0])
+    np.testing.assert_allclose(person.deviation_m, np.hypot(person.deviation_m[1], WALKS_MPS * unseen_s), rtol=1e-6)
     assert person.state == "occluded" and abs(person.score - 0.4) < 1e-9
     assert not person.seen_by[0].any() and person.seen_by[1].tolist() == [True, False, False, False]
 

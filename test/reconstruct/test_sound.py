@@ -19,7 +19,7 @@ from chromm_ros.synthetic.scene import body
 FRAMES = ("intrinsics", "world_from_cam", "image_size")
 POINTS = ("points", "confidence", "human_mask")
 OF_PEOPLE = tuple(name for name in PEOPLE if name != "person_frame")
-HOSTILE = (np.nan, np.inf, -np.inf, 0.0, -0.0, -1.0, 1e-30, 1e5, 1e6, -1e30, 1e160, 1e308)
+HOSTILE = (np.nan, np.inf, -np.inf, 0.0, -0.0, -1.0, 5e-324, 1e-300, 1e-30, 1e5, 1e6, -1e30, 1e160, 1e308)
 WORLDS = [World(views=2, people=2, noise=Noise(), rig=rig) for rig in (False, True)]
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from chromm_ros.ros.diagnostics import ERROR, OK, STALE, WARN, camera_status, model_status
+from chromm_ros.ros.diagnostics import ERROR, OK, STALE, WARN, camera_status, judged, model_status
 from chromm_ros.ros.intake import CameraReport
 from chromm_ros.ros.options import DiagnosticsConfig
 from chromm_ros.stream.counters import CameraCounters
@@ -54,3 +54,17 @@ def test_a_camera_is_judged_by_what_happened_lately(change: dict[str, object], l
 )
 def test_weights_that_are_untrained_in_part_are_a_warning_too(weights: str, level: bytes) -> None:
     assert model_status(weights, "cpu").level == level
+
+
+@pytest.mark.parametrize(
+    ("health", "level", "message"),
+    [
+        ({}, OK, "2 people"),
+        ({"rig_odd_deg": 0.0, "rig_odd_camera": -1.0}, OK, "2 people"),
+        ({"rig_odd_deg": 90.0, "rig_odd_camera": 2.0}, WARN, "camera number 3 of `cameras` looks 90 degrees away"),
+        ({"window_refused": 1.0, "rig_odd_deg": 90.0}, WARN, "the last window could not be meant"),
+    ],
+)
+def test_a_reconstruction_is_judged_by_its_health(health: dict[str, float], level: bytes, message: str) -> None:
+    found, text = judged(health, 2)
+    assert found == level and text.startswith(message)

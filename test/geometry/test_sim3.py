@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chromm_ros.geometry import se3
-from chromm_ros.geometry.rotation import matrix_from_rotvec
+from chromm_ros.geometry.rotation import geodesic_angle, matrix_from_rotvec
 from chromm_ros.geometry.sim3 import Similarity, fit_points, fit_poses
 
 SHAPES = [(), (4,), (2, 3)]
@@ -132,3 +132,14 @@ def test_a_single_pose_fixes_all_but_the_scale() -> None:
 def test_a_known_scale_is_kept() -> None:
     source = poses(np.random.default_rng(13).normal(size=(4, 3)))
     assert fit_poses(source, random_similarity((), 14).apply_to_poses(source), scale=1.25).scale == 1.25
+
+
+def test_the_more_cameras_the_better_noisy_rotations_are_averaged() -> None:
+    planted, rng, errors = random_similarity((), 15), np.random.default_rng(16), []
+    source = poses(rng.normal(size=(40, 16, 3)))
+    target = planted.apply_to_poses(source)
+    target[..., :3, :3] @= matrix_from_rotvec(0.05 * rng.normal(size=(40, 16, 3)))
+    for count in (1, 4, 16):
+        found = fit_poses(source[:, :count], target[:, :count]).rotation
+        errors.append(np.sqrt((geodesic_angle(found, planted.rotation) ** 2).mean()))
+    np.testing.assert_allclose(errors, errors[0] / np.sqrt([1, 4, 16]), rtol=0.25)

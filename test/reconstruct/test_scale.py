@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from chromm_ros.body.skeleton import PELVIS
 from chromm_ros.reconstruct.cameras import Cameras
 from chromm_ros.reconstruct.people import People
 from chromm_ros.reconstruct.scale import ScaleConfig, ScaleFilter, head_pelvis_ratio
@@ -41,6 +42,13 @@ def test_who_cannot_measure_does_not(spoil: str) -> None:
         "nobody": People.read(World(people=0).window()[1], cameras, body()),
     }[spoil]
     assert math.isnan(head_pelvis_ratio(cameras, changed, CONFIG))
+
+
+def test_who_is_foreshortened_as_projected_takes_no_part_however_long_he_was_detected() -> None:
+    cameras, people = sights()
+    offsets = people.offsets.copy()
+    offsets[::3, PELVIS] = 0.1 * people.head[::3] + 0.05 * offsets[::3, PELVIS]  # almost behind the head
+    assert head_pelvis_ratio(cameras, replace(people, offsets=offsets), CONFIG) == pytest.approx(1.0, abs=1e-5)
 
 
 def test_nobody_and_nothing_leave_the_scale_alone() -> None:

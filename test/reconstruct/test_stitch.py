@@ -170,3 +170,14 @@ def test_known_poses_that_come_late_take_the_world_to_them_at_once() -> None:
         assert tie.shared == (index in (1, 3)), "the window before the first known poses stands in another world"
         placed, _ = stitcher.place(seen, tie, 1.0 / (1.0 + 0.05 * (-1) ** index), statics)
     np.testing.assert_allclose(placed.world_from_cam, truth, atol=1e-6)
+
+
+def test_known_poses_that_are_corrected_by_centimetres_take_the_whole_world_along_at_once() -> None:
+    """Too little for `Tie.anchored`: what the window before left must not hold the unknown cameras back."""
+    stitcher = Stitcher(StitchConfig())
+    for index, correction in enumerate((0.0, 0.05)):
+        seen, statics, truth = one_known(index, EXACT)
+        seen.known[:, 0, 3] += correction
+        truth[:, 0, 3] += correction
+        placed, _ = stitcher.place(seen, stitcher.tie(seen, statics), 1.0 / (1.0 + 0.05 * (-1) ** index), statics)
+        np.testing.assert_allclose(placed.world_from_cam, truth, atol=1e-6)

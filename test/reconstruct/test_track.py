@@ -75,6 +75,15 @@ def test_tokens_swapped_in_one_image_of_five_hand_no_track_over() -> None:
     np.testing.assert_array_equal(numbers, np.broadcast_to([0, 1, 2], numbers.shape))
 
 
+def test_a_foreign_token_in_one_image_is_not_what_is_remembered() -> None:
+    cameras, people, joints = sights(steps=3)
+    token = people.token.copy()
+    token[3, 0] += 20.0
+    joints[6, :, 2] += 0.6  # in his own place anybody would be taken for him
+    numbers = by_step(Tracker(TrackingConfig()).update(cameras, replace(people, token=token), joints))
+    np.testing.assert_array_equal(numbers, np.broadcast_to([0, 1, 2], numbers.shape))
+
+
 def test_an_image_that_comes_again_keeps_its_numbers_whatever_looks_and_places_say() -> None:
     tracker = Tracker(TrackingConfig())
     first = by_step(tracker.update(*sights(0, first=0, steps=4)))

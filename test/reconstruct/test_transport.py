@@ -49,6 +49,20 @@ def test_who_is_too_unlike_stays_unmatched() -> None:
     assert match(np.array([[-1.0]])).all()
 
 
+def test_a_pair_needs_a_fifth_of_the_mass() -> None:
+    for score, lowest, highest, matched in ((-12.5, 0.2, 0.3, True), (-14.0, 0.05, 0.15, False)):
+        scores = np.array([[score]])
+        assert lowest < np.exp(log_transport(scores)[0, 0]) < highest
+        assert match(scores).all() == matched
+
+
+def test_who_is_preferred_by_two_is_given_away_once() -> None:
+    scores = np.array([[-1.0, -2.0]])
+    assert (np.exp(log_transport(scores)[0, :2]) > 0.25).all(), "both carry enough"
+    assert match(scores).tolist() == [[True, False]]
+    assert match(scores.T).tolist() == [[True], [False]]
+
+
 def test_forbidden_pairs_are_never_matched() -> None:
     assert np.argwhere(match(np.array([[-np.inf, -1.0], [-np.inf, -2.0]]))).tolist() == [[0, 1]]
     assert not match(np.full((3, 3), -np.inf)).any()

@@ -4,7 +4,8 @@
     bodies/<split>/<seq>/00042/017.pkl       SMPL-X parameters of subject 017
     scan_calibration/<scene>/calibration/000.xml
 
-The world is the first camera, in metres. Lens distortion is in the files; like the toolkit, this leaves it out.
+The files' world is the first camera, in metres; here it is turned so that z is up where that camera's image is up, which is level as far as
+that camera is. Lens distortion is in the files; like the toolkit, this leaves it out.
 The matrices are OpenCV's, which counts pixels from the centre of the first one; half a pixel of the full size is added here.
 """
 
@@ -28,6 +29,8 @@ from chromm_ros.records import BodyParams, Frame
 
 RATE = 30.0
 """Images per second; frames are numbered by it, from wherever the sequence was cut."""
+_Z_UP = se3.compose(np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]), np.zeros(3))
+"""From the first camera (x right, y down, z forward) to our world (x right, y forward, z up)."""
 _LONG_SIDE = 4112
 """Pixels of the images that were calibrated; users keep smaller copies."""
 _TO_CENTRES = np.array([[1.0, 0.0, 0.5], [0.0, 1.0, 0.5], [0.0, 0.0, 1.0]])
@@ -93,7 +96,7 @@ class Rich:
             people = sorted(folder.glob("*.pkl"))
             if not people:
                 raise FileError(f"{folder} holds no body: expected a pickle for each subject")
-            joints = np.stack([pose(_body(path, models)) for path in people])
+            joints = se3.apply(_Z_UP, np.stack([pose(_body(path, models)) for path in people]))
             ids = np.array([int(path.stem) for path in people], np.int64)
             yield Truth(self._stamp(folder), ids, joints, joint_set, np.ones(len(ids), bool), poses)
 
@@ -138,7 +141,7 @@ def _calibration(root: Path, sequence: str, camera: str) -> tuple[Float[np.ndarr
     except ET.ParseError as error:
         raise FileError(f"the calibration {path} is no XML ({error}): unpack it again") from error
     extrinsics, intrinsics = _matrix(tree, path, "CameraMatrix", (3, 4)), _matrix(tree, path, "Intrinsics", (3, 3))
-    return _TO_CENTRES @ intrinsics, se3.inverse(se3.compose(extrinsics[:, :3], extrinsics[:, 3]))
+    return _TO_CENTRES @ intrinsics, _Z_UP @ se3.inverse(se3.compose(extrinsics[:, :3], extrinsics[:, 3]))
 
 
 def _matrix(tree: Any, path: Path, name: str, shape: tuple[int, int]) -> Float[np.ndarray, "n m"]:

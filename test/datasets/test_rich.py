@@ -45,6 +45,11 @@ def write_camera(root: Path, number: int, extrinsics: np.ndarray, size: tuple[in
     return np.diag([SCALE, SCALE, 1.0]) @ full
 
 
+def z_up(points: np.ndarray) -> np.ndarray:
+    """From the first camera's axes to a world whose z is up."""
+    return np.stack([points[..., 0], points[..., 2], -points[..., 1]], axis=-1)
+
+
 def body(rng: np.random.Generator) -> dict[str, np.ndarray]:
     sizes = {"global_orient": 3, "body_pose": 63, "betas": 10, "expression": 10, "jaw_pose": 3, "leye_pose": 3, "reye_pose": 3}
     sizes |= {"left_hand_pose": 12, "right_hand_pose": 12}
@@ -84,7 +89,8 @@ def test_joints_cameras_and_pixels_are_the_planted_ones(
     sequence = dataset("rich").open(root, NAME, body_models=models)
     assert sequence.cameras == tuple(SIZES)
     truths = list(sequence.truth())
-    np.testing.assert_allclose(np.concatenate([truth.joints for truth in truths]), joints, atol=1e-4)
+    np.testing.assert_allclose(np.concatenate([truth.joints for truth in truths]), z_up(joints), atol=1e-4)
+    np.testing.assert_allclose(truths[0].world_from_cam[0, :3, :3] @ [0.0, -1.0, 0.0], [0.0, 0.0, 1.0])  # the first image's up
     assert [truth.stamp_ns for truth in truths] == [0, 33333333]
     assert all(truth.ids.tolist() == [12] and truth.counted.all() and truth.joint_set == "smplx" for truth in truths)
     frames = [frame for frame, _ in sequence.frames()]
@@ -114,7 +120,7 @@ def test_with_the_transfer_to_smpl_joints_are_those_of_the_field_s_tables(
         del params["extra"]
         vertices = smplx_vertices(models, "female", **params)[0]
         assert truth.joint_set == "smpl"
-        np.testing.assert_allclose(truth.joints[0], regressor @ transfer @ vertices, rtol=1e-5, atol=1e-4)
+        np.testing.assert_allclose(truth.joints[0], z_up(regressor @ transfer @ vertices), rtol=1e-5, atol=1e-4)
     path.write_bytes(pickle.dumps({"mtx": sparse.csc_matrix(transfer)}))
     with pytest.raises(FileError, match=r"takes 35 vertices, the body has 70"):
         next(Rich(planted[0], NAME, body_models=folder).truth())

@@ -46,7 +46,7 @@ class Protocol:
 
 PROTOCOLS = {
     "emdb2": Protocol("emdb2", ("mono",), "smpl", "z"),
-    "rich": Protocol("rich", ("multi", "mono"), "smpl", "-y"),
+    "rich": Protocol("rich", ("multi", "mono"), "smpl", "z"),
     # The frames of the tables are not told; an early version of HSfM's code had 1, 51, 101 and so on.
     "egohumans": Protocol("egohumans", ("steps",), "smpl", "z", every=50),
     # One annotated frame of each take (GHOST); which one is not told: the first.

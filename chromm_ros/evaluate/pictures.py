@@ -1,7 +1,7 @@
 """An outcome as pictures: errors over time, bars per joint, the ways from above, joints in images, latency."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,10 @@ from chromm_ros.evaluate.outcome import CameraTrack, Outcome, Series, Track, Vie
 DPI = 110
 LINES = 10
 """Up to so many people each has a line of errors; of more there are the median and the middle four fifths."""
+NAMES = 24
+"""Up to so many sequences are named where each has one moment."""
+BESIDE = ((7, 7), (7, -14), (-34, 7), (-34, -14))
+"""Where names of cameras stand, in turn, so that those of neighbours do not cover one another; points."""
 PANELS = 6
 """Sequences that are drawn from above; the others are in the JSON."""
 PIXELS = 640
@@ -37,10 +41,10 @@ def draw_all(outcome: Outcome, folder: Path) -> list[tuple[str, str]]:
         DependencyError: if matplotlib is not installed.
     """
     kinds: tuple[tuple[str, object, Callable[[Outcome, Path], None], str], ...] = (
-        ("over_time.png", outcome.series, draw_series, "Errors over time."),
-        ("per_joint.png", outcome.per_joint_mm, draw_joints, "Mean error of each joint."),
+        ("over_time.png", _known(series.values for series in outcome.series), draw_series, "Errors over time."),
+        ("per_joint.png", _known(outcome.per_joint_mm.values()), draw_joints, "Mean error of each joint."),
         ("from_above.png", outcome.tracks or outcome.cameras, draw_ways, "Ways from above: found in colour, truth dashed."),
-        ("latency.png", len(outcome.latency_ms), draw_latency, "From image to result."),
+        ("latency.png", _known([outcome.latency_ms]), draw_latency, "Time of single results; the notes say from when to when."),
     )
     drawn = []
     for name, there, draw, caption in kinds:
@@ -58,26 +62,47 @@ def draw_all(outcome: Outcome, folder: Path) -> list[tuple[str, str]]:
     return drawn
 
 
+def _known(values: Iterable[Float64[np.ndarray, "_"]]) -> bool:
+    """Whether there is any number to draw."""
+    return any(np.isfinite(each).any() for each in values)
+
+
 def draw_series(outcome: Outcome, file: Path) -> None:
-    """One panel for each metric."""
+    """One panel for each metric; over the sequences instead of over time where each has one moment."""
     metrics = list(dict.fromkeys((series.metric, series.unit) for series in outcome.series))
     figure = _figure(11, 2.9 * len(metrics))
     for place, (metric, unit) in enumerate(metrics):
         axes = figure.add_subplot(len(metrics), 1, place + 1)
         mine = [series for series in outcome.series if (series.metric, series.unit) == (metric, unit)]
-        (_lines if len(mine) <= LINES else _band)(axes, mine)
         axes.set(title=metric, ylabel=f"error [{unit}]" if unit else "error", xlabel="time since the sequence's first result [s]")
-        axes.set_ylim(bottom=0.0)
         axes.margins(x=0.01)
+        single = max(len(series.values) for series in mine) < 2
+        if single:
+            _points(axes, mine, named=place == len(metrics) - 1)
+        else:
+            (_lines if len(mine) <= LINES else _band)(axes, mine)
+        axes.set_ylim(0.0, 1.08 * max((float(np.nanmax(s.values)) for s in mine if _known([s.values])), default=1.0) or None)
         axes.grid(alpha=0.3)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.savefig(file, dpi=DPI)
 
 
+def _points(axes: Any, series: Sequence[Series], *, named: bool) -> None:
+    """A dot for each, with its name below the last panel while there is room."""
+    axes.plot([np.nanmean(one.values) if _known([one.values]) else np.nan for one in series], "o", ms=5, color="C0")
+    axes.set_xlabel("one moment of each sequence" if named else "")
+    axes.margins(x=0.05)
+    names = [_name(one) if named and len(series) <= NAMES else "" for one in series]
+    axes.set_xticks(range(len(series)), names, rotation=30, ha="right", fontsize=8)
+
+
+def _name(series: Series) -> str:
+    return series.sequence if series.person < 0 else f"{series.sequence}, person {series.person}"
+
+
 def _lines(axes: Any, series: Sequence[Series]) -> None:
     for number, one in enumerate(series):
-        name = one.sequence if one.person < 0 else f"{one.sequence}, person {one.person}"
         mean = f"{np.nanmean(one.values):.3g}" if np.isfinite(one.values).any() else "none"
         axes.plot(
             _seconds(one),
@@ -86,7 +111,7 @@ def _lines(axes: Any, series: Sequence[Series]) -> None:
             marker="." if len(one.values) < 60 else "",
             ms=4,
             color=f"C{number}",
-            label=f"{name} (mean {mean})",
+            label=f"{_name(one)} (mean {mean})",
         )
 
 
@@ -144,10 +169,10 @@ def draw_ways(outcome: Outcome, file: Path) -> None:
     figure = _figure(6.4 * columns, 6.6 * math.ceil(len(names) / columns))
     for place, name in enumerate(names):
         axes = figure.add_subplot(math.ceil(len(names) / columns), columns, place + 1)
-        for track in (t for t in outcome.tracks if t.sequence == name):
-            _way(axes, track, across, up)
+        for number, track in enumerate(t for t in outcome.tracks if t.sequence == name):
+            _way(axes, track, across, up, first=number == 0)
         for number, camera in enumerate(c for c in outcome.cameras if c.sequence == name):
-            _camera(axes, camera, across, up, first=number == 0)
+            _camera(axes, camera, across, up, number)
         axes.margins(0.16)
         axes.set_aspect("equal", adjustable="datalim")
         axes.set(title=name, xlabel=f"{'xyz'[across]} [m]", ylabel=f"{'xyz'[up]} [m]")
@@ -156,9 +181,10 @@ def draw_ways(outcome: Outcome, file: Path) -> None:
     figure.savefig(file, dpi=DPI)
 
 
-def _way(axes: Any, track: Track, across: int, up: int) -> None:
+def _way(axes: Any, track: Track, across: int, up: int, *, first: bool) -> None:
     color = np.array(color_of(track.person)) / 255.0
-    axes.plot(track.truth[:, across], track.truth[:, up], color="black", lw=2.6, alpha=0.35, ls=(0, (3, 1.5)))
+    true_way = {"color": "black", "lw": 2.6, "alpha": 0.35, "ls": (0, (3, 1.5)), "label": "true way" if first else None}
+    axes.plot(track.truth[:, across], track.truth[:, up], **true_way)
     off = 100.0 * np.linalg.norm(track.found - track.truth, axis=-1)
     text = f"{np.nanmean(off):.0f} cm off" if np.isfinite(off).any() else "never found"
     axes.plot(
@@ -169,10 +195,11 @@ def _way(axes: Any, track: Track, across: int, up: int) -> None:
         label=f"person {track.person}, {text}",
         path_effects=_rim(),
     )
-    for way, face in ((track.truth, "white"), (track.found, color)):
+    for way, face, label in ((track.truth, "white", "where true ways begin"), (track.found, color, None)):
         known = np.flatnonzero(np.isfinite(way).all(axis=-1))
         if len(known):
-            axes.plot(*way[known[0], [across, up]], "o", ms=6, mfc=face, mec="black", mew=0.8, zorder=4)
+            begin = way[known[0], [across, up]]
+            axes.plot(*begin, "o", ms=6, mfc=face, mec="black", mew=0.8, zorder=4, label=label if first else None)
 
 
 def _rim() -> list[Any]:
@@ -182,7 +209,7 @@ def _rim() -> list[Any]:
     return [withStroke(linewidth=2.8, foreground="0.25")]
 
 
-def _camera(axes: Any, camera: CameraTrack, across: int, up: int, *, first: bool) -> None:
+def _camera(axes: Any, camera: CameraTrack, across: int, up: int, number: int) -> None:
     """Centres, and at the first one where the camera looks; the name at the true one."""
     for poses, color, label in ((camera.truth, "black", "true camera"), (camera.found, "tab:red", "found camera")):
         good = poses[np.isfinite(poses).all(axis=(-2, -1))]
@@ -193,28 +220,38 @@ def _camera(axes: Any, camera: CameraTrack, across: int, up: int, *, first: bool
             axes.plot(centres[:, across], centres[:, up], color=color, lw=1, alpha=0.7, ls="--" if color == "black" else "-")
         hollow = {"mfc": "none", "mew": 1.6} if color == "black" else {}
         axes.plot(
-            *centres[0, [across, up]], "s", color=color, ms=9 if hollow else 5, label=label if first else None, zorder=5, **hollow
+            *centres[0, [across, up]],
+            "s",
+            color=color,
+            ms=9 if hollow else 5,
+            label=None if number else label,
+            zorder=5,
+            **hollow,
         )
         axes.plot(*np.stack([centres[0], centres[0] + 0.5 * look])[:, [across, up]].T, color=color, lw=1.6 if hollow else 1)
     known = camera.truth if np.isfinite(camera.truth).all(axis=(-2, -1)).any() else camera.found
     place = known[np.isfinite(known).all(axis=(-2, -1))]
     if len(place):
-        axes.annotate(camera.name, place[0, [across, up], 3], textcoords="offset points", xytext=(7, 7), fontsize=9)
+        axes.annotate(
+            camera.name, place[0, [across, up], 3], textcoords="offset points", xytext=BESIDE[number % len(BESIDE)], fontsize=9
+        )
 
 
 def draw_latency(outcome: Outcome, file: Path) -> None:
-    """Histogram with the percentiles that matter; what lies beyond the last is in the last bar."""
+    """Histogram from zero on with the percentiles that matter; what lies beyond the last is in the last bar."""
     values = outcome.latency_ms[np.isfinite(outcome.latency_ms)]
     figure = _figure(8, 4)
     axes = figure.add_subplot()
     if len(values):
         last = float(np.percentile(values, 99.5)) * 1.05
-        axes.hist(np.minimum(values, last), bins=min(60, max(8, len(values) // 4)), color="C0", alpha=0.75)
+        axes.hist(np.minimum(values, last), bins=min(60, max(8, len(values) // 4)), range=(0.0, last), color="C0", alpha=0.75)
         for share, style in ((50, "-"), (95, "--"), (99, ":")):
             place = float(np.percentile(values, share))
             axes.axvline(place, color="black", ls=style, lw=1.3, label=f"{share} %: {place:.1f} ms")
         axes.legend(title=f"at most, of {len(values)} results\n(most: {values.max():.1f} ms)")
-    axes.set(xlabel="latency [ms]", ylabel="results", title=f"Latency, {outcome.device}, {outcome.precision}, {outcome.weights}")
+    axes.set(
+        xlabel="time [ms]", ylabel="results", title=f"Time of a result, {outcome.device}, {outcome.precision}, {outcome.weights}"
+    )
     axes.grid(axis="y", alpha=0.3)
     figure.savefig(file, dpi=DPI)
 

@@ -11,7 +11,7 @@ from examples import planted
 from chromm_ros.data.truth import JOINT_SETS
 from chromm_ros.evaluate.joint_names import JOINT_LIMBS, JOINT_NAMES
 from chromm_ros.evaluate.outcome import Outcome, View
-from chromm_ros.evaluate.pictures import FROM_ABOVE, draw_view
+from chromm_ros.evaluate.pictures import FROM_ABOVE, draw_series, draw_view
 from chromm_ros.evaluate.report import markdown, number
 
 pytest.importorskip("matplotlib")
@@ -58,7 +58,23 @@ def test_holes_are_drawn_as_holes(tmp_path: Path) -> None:
         latency_ms=np.full(3, np.nan),
     )
     holes.write(tmp_path)
-    assert pictures(tmp_path) == KINDS
+    assert pictures(tmp_path) == {"from_above.png", "view00.png"}, "no panel without a number"
+
+
+def test_single_moments_are_drawn_beside_one_another(tmp_path: Path) -> None:
+    one = planted(frames=40)
+    moments = [
+        replace(one.series[0], sequence=f"take {k}", person=-1, values=np.array([100.0 * k]), stamps_ns=np.zeros(1, np.int64))
+        for k in range(5)
+    ]
+    single = replace(one, series=tuple(moments))
+    draw_series(single, tmp_path / "series.png")
+    dots = cv2.imread(str(tmp_path / "series.png")).astype(int)
+    blue = (dots[..., 0] - dots[..., 2] > 60).astype(np.uint8)
+    count, _, boxes, _ = cv2.connectedComponentsWithStats(blue)
+    assert count == 6, "five dots and what is behind them"
+    heights = boxes[1:, 1][np.argsort(boxes[1:, 0])]
+    assert (np.diff(heights) < 0).all() and heights.min() > 20, "each higher than the last, the highest within the frame"
 
 
 def test_joints_are_drawn_where_they_are() -> None:

@@ -1,8 +1,10 @@
 """How far people are from the truth in the world, over time: WA-MPJPE, W-MPJPE, RTE, jitter, foot sliding.
 
-Sequences have T frames of P people who share one world, with `valid` where both truth and result exist. All people of a chunk are laid on
+Sequences have T frames of P people who share one world, with `valid` where somebody counts; who has no finite truth there does not. Frames
+in which nobody counts are left out before chunks are cut, as WHAM leaves out the frames without labels. All people of a chunk are laid on
 the truth by one similarity; with a single person this is WHAM's definition (lib/eval/eval_utils.py, chunks of evaluate_emdb.py), with
-several GHOST's (TommasoNanni/GHOST, evaluation/evaluate_rich.py). Results are float64.
+several GHOST's (TommasoNanni/GHOST, evaluation/evaluate_rich.py). Neither knows results that are missing where somebody counts: such frames
+stay in their chunk, and get NaN. Results are float64.
 """
 
 from collections.abc import Iterator
@@ -23,7 +25,7 @@ def chunks(frames: int, size: int = CHUNK, rule: str = "wham") -> Iterator[slice
     """Parts of a sequence.
 
     Args:
-        frames: of the sequence.
+        frames: of the sequence, those that count.
         size: of a chunk.
         rule: `wham` keeps a shorter last chunk; `tram` (yufu-wang/tram, scripts/emdb/run_eval.py) begins no chunk with less than `size`
             frames behind it, joins what is then left to the last one but for the final frame, and so leaves sequences of `size` out.
@@ -54,7 +56,7 @@ def w_mpjpe(
     size: int = CHUNK,
     rule: str = "wham",
 ) -> Float[np.ndarray, "T P"]:
-    """The same after the similarity of each chunk's first two frames (W-MPJPE), mm; NaN, too, in chunks where these show nobody."""
+    """The same after the similarity of each chunk's first two frames (W-MPJPE), mm; NaN, too, in chunks in whose first two nobody was found."""
     return _aligned(found, truth, valid, size, rule, by=FIRST)
 
 
@@ -66,16 +68,20 @@ def _aligned(
     rule: str,
     by: int | None,
 ) -> Float[np.ndarray, "T P"]:
-    there = _there(found, truth, valid)
-    error = np.full(there.shape, np.nan)
-    for part in chunks(len(found), size, rule):
-        mask = there[part]
+    counts, known = _finite(truth) if valid is None else _finite(truth) & valid, _finite(found)
+    error = np.full(counts.shape, np.nan)
+    rows = np.flatnonzero(counts.any(axis=1))
+    for part in chunks(len(rows), size, rule):
+        mine = part if len(rows) == len(counts) else rows[part]
+        mask = counts[mine] & known[mine]
         first = mask[:by]
         if first.any():
-            a, b = (points[part][mask].astype(np.float64, copy=False) for points in (found, truth))
+            a, b = (points[mine][mask].astype(np.float64, copy=False) for points in (found, truth))
             fitted = first.sum()  # those of the first frames come first
             fit = fit_points(a[:fitted].reshape(-1, 3), b[:fitted].reshape(-1, 3))
-            error[part][mask] = distances(fit.apply(a), b)
+            values = np.full(mask.shape, np.nan)
+            values[mask] = distances(fit.apply(a), b)
+            error[mine] = values
     return error
 
 
@@ -88,16 +94,18 @@ def rte(
 ) -> Float[np.ndarray, "T P"]:
     """Error of roots after a rigid motion for each person's whole track, in percent of the way that the true root goes (RTE).
 
-    The way is the sum of steps between frames that follow one another; somebody who never moves has none, and gets NaN (upstream:
-    infinity). `with_scale` frees the scale, too (Human3R's scaled RTE).
+    Frames in which nobody is known on both sides are left out, as WHAM leaves out those without labels. The way is then the sum of steps
+    between frames that follow one another in both of which the person is known, as GHOST has it of several people; somebody who never moves
+    has none, and gets NaN (upstream: infinity). `with_scale` frees the scale, too (Human3R's scaled RTE).
     """
-    there = _there(found[..., None, :], truth[..., None, :], valid)
-    error = np.full(there.shape, np.nan)
+    there = _finite(found[..., None, :]) & _finite(truth[..., None, :])
+    there = there if valid is None else there & valid
+    error, rows = np.full(there.shape, np.nan), there.any(axis=1)
     for person in range(there.shape[1]):
         here = there[:, person]
         a, b = found[here, person].astype(np.float64), truth[here, person].astype(np.float64)
-        step = lengths(np.diff(finite(truth[:, person]), axis=0))
-        way = step[here[1:] & here[:-1]].sum()
+        number = np.cumsum(rows)[here]
+        way = lengths(np.diff(b, axis=0))[np.diff(number) == 1].sum()
         if way > 0.0:
             fit = fit_points(a, b, with_scale=with_scale)
             error[here, person] = 100.0 * lengths(fit.apply(a) - b) / way
@@ -120,7 +128,5 @@ def foot_sliding(
     return np.asarray(MM * step[true_step < still_m])
 
 
-def _there(found: np.ndarray, truth: np.ndarray, valid: Bool[np.ndarray, "T P"] | None) -> Bool[np.ndarray, "T P"]:
-    """Where both are finite, and valid if that is told."""
-    finite = np.isfinite(found).all(axis=(-2, -1)) & np.isfinite(truth).all(axis=(-2, -1))
-    return np.asarray(finite if valid is None else finite & valid)
+def _finite(points: Float[np.ndarray, "T P J 3"]) -> Bool[np.ndarray, "T P"]:
+    return np.asarray(np.isfinite(points).all(axis=(-2, -1)))

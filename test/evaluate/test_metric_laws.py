@@ -57,6 +57,44 @@ def test_no_hole_in_sequences_ends_in_a_crash(
 
 
 @settings(max_examples=40, deadline=None)
+@given(
+    frames=st.integers(4, 25),
+    people=st.integers(1, 2),
+    rule=st.sampled_from(["wham", "tram"]),
+    gone=st.sets(st.integers(0, 24)),
+    seed=st.integers(0, 99),
+)
+def test_frames_in_which_nobody_counts_are_as_if_they_were_not_there(
+    frames: int, people: int, rule: str, gone: set[int], seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    truth = np.cumsum(rng.normal(0.0, 0.1, (frames, people, 1, 3)), axis=0) + rng.normal(0.0, 0.3, (people, 5, 3))
+    found = truth + rng.normal(0.0, 0.05, truth.shape)
+    counts = np.array([k not in gone for k in range(frames)])
+    valid = np.repeat(counts[:, None], people, axis=1)
+    for metric in (motion.w_mpjpe, motion.wa_mpjpe):
+        whole = metric(found, truth, valid, size=6, rule=rule)
+        np.testing.assert_array_equal(whole[counts], metric(found[counts], truth[counts], size=6, rule=rule))
+        assert np.isnan(whole[~counts]).all()
+    way = motion.rte(found[:, :, 0], truth[:, :, 0], valid)
+    np.testing.assert_array_equal(way[counts], motion.rte(found[counts][:, :, 0], truth[counts][:, :, 0]))
+    assert np.isfinite(way[counts]).all() or counts.sum() < 2
+
+
+def test_a_result_that_is_missing_moves_no_chunk() -> None:
+    rng = np.random.default_rng(3)
+    truth = np.cumsum(rng.normal(0.0, 0.1, (24, 1, 1, 3)), axis=0) + rng.normal(0.0, 0.3, (1, 5, 3))
+    found = truth + rng.normal(0.0, 0.05, truth.shape)
+    lost = found.copy()
+    lost[6:8] = np.nan
+    whole, holed = (motion.w_mpjpe(points, truth, size=6) for points in (found, lost))
+    assert np.isnan(holed[6:12]).all(), "the first two of its chunk show nobody"
+    np.testing.assert_array_equal(np.delete(holed, range(6, 12), axis=0), np.delete(whole, range(6, 12), axis=0))
+    every_second = np.where((np.arange(24) % 2 == 0)[:, None, None], found[:, :, 0], np.nan)
+    assert np.isfinite(motion.rte(every_second, truth[:, :, 0])[::2]).all(), "its way is that of the frames where it is known"
+
+
+@settings(max_examples=40, deadline=None)
 @given(cameras=st.integers(0, 4), people=st.integers(0, 3), seed=st.integers(0, 99), gone=HOLES, unknown=HOLES)
 def test_no_hole_in_scenes_ends_in_a_crash(
     cameras: int, people: int, seed: int, gone: list[tuple[int, float]], unknown: list[tuple[int, float]]

@@ -38,6 +38,26 @@ def test_world_metrics_are_those_of_wham_gvhmr_human3r_and_tram(name: str) -> No
         np.testing.assert_allclose(motion.foot_sliding(z["in_pred_foot"], z["in_gt_foot"]), z[f"out_{who}_fs"], atol=1e-3)
 
 
+@pytest.mark.parametrize("rule", ["wham", "tram"])
+def test_frames_without_a_label_are_left_out_before_chunks_are_cut(rule: str) -> None:
+    z = golden("global_walk250")
+    found, truth = z["in_pred"][:, None], z["in_gt"][:, None]
+    alternate = np.arange(250) % 2 == 0
+    for gone in ((*range(5), 100, 101, 102), np.flatnonzero(~alternate)):
+        valid = np.ones((250, 1), bool)
+        valid[list(gone)] = False
+        mine = valid[:, 0]
+        unlabelled = np.where(valid[..., None, None], truth, np.nan)
+        for metric in (motion.w_mpjpe, motion.wa_mpjpe):
+            alone = metric(found[mine], truth[mine], rule=rule)
+            assert rule == "tram" or np.isfinite(alone).all()
+            for masked in (metric(found, truth, valid, rule=rule), metric(found, unlabelled, rule=rule)):
+                np.testing.assert_array_equal(masked[mine], alone)
+                assert np.isnan(masked[~mine]).all()
+        roots = found[:, :, 0], truth[:, :, 0]
+        np.testing.assert_array_equal(motion.rte(*roots, valid)[mine], motion.rte(*(root[mine] for root in roots)))
+
+
 def test_nobody_who_stands_still_has_an_infinite_error() -> None:
     z = golden("global_static")
     assert np.isinf(z["out_wham_rte"]).all()

@@ -11,6 +11,7 @@ import torch
 
 from chromm_ros.errors import ConfigError
 from chromm_ros.model.branches import Branches
+from chromm_ros.model.compiled import compile_blocks
 from chromm_ros.settings import assignments, merged, to_mapping
 from chromm_ros.synthetic import held_out
 from chromm_ros.synthetic.feed import Feed
@@ -46,6 +47,8 @@ class Process:
     """How far it steps back behind other programs."""
     limit_s: float = float("inf")
     """Most time of this stretch."""
+    compile: bool = False
+    """Whether transformer blocks are compiled; it changes rounding, no more."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,8 @@ def train(
         use_body(plan.data.body_models if plan.data.bedlam else "")
         network = stage.build(plan.start)
         assert isinstance(network, Branches)
+        if process.compile:
+            compile_blocks(network.blocks())
         run = Run(
             task=stage.at(network.config, begun=plan.start.begun),
             network=network,

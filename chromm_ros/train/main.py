@@ -45,6 +45,7 @@ def _train(argv: list[str]) -> None:
         threads=arguments.threads,
         nice=arguments.nice,
         limit_s=60 * arguments.time_limit,
+        compile=arguments.compile,
     )
     train(
         arguments.stage,
@@ -96,6 +97,7 @@ def _train_parser() -> argparse.ArgumentParser:
         help="processes that make data for this one; 0: it does so itself (default: 1)",
     )
     add("--threads", type=int, default=0, metavar="N", help="threads of torch (default: torch's own choice)")
+    add("--compile", action="store_true", help="compile the blocks with torch.compile; the first steps take minutes")
     add("--nice", type=int, default=0, metavar="N", help="how far this program steps back behind others, 0 to 19")
     add("--time-limit", type=float, default=float("inf"), metavar="MIN", help="end with a checkpoint after so many minutes")
     return parser

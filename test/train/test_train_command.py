@@ -143,6 +143,14 @@ def test_a_run_begins_with_the_stages_defaults_and_goes_on_with_its_own(tmp_path
     assert max(seed for seed in seeds if seed < VALIDATION_FIRST) == 9
 
 
+def test_blocks_are_compiled_where_that_is_asked_for(tmp_path: Path, seeds: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    del seeds  # of toys
+    compiled: list[Any] = []
+    monkeypatch.setattr(begin, "compile_blocks", compiled.extend)
+    assert train("scene", tmp_path / "plain", "--steps", "1") == 0 and not compiled
+    assert train("scene", tmp_path / "compiled", "--steps", "1", "--compile") == 0 and len(compiled) > 10
+
+
 def test_another_seed_sees_other_takes_and_none_that_is_held_out(tmp_path: Path, seeds: list[int]) -> None:
     train("scene", tmp_path, "--seed", "999", "--steps", "1")
     assert min(seeds) > 700_000_000 and not any(map(held_out.is_held_out, seeds))

@@ -42,7 +42,7 @@ class Pull:
 
     defaults = Defaults(steps=4, batch=2, lr=0.1, warm_up=1)
 
-    def at(self, config: NetworkConfig) -> "Pull":
+    def at(self, config: NetworkConfig, *, begun: bool = False) -> "Pull":
         assert config == CONFIG
         return self
 

@@ -1,6 +1,7 @@
 """Writes a recording without ROS: images, cameras, transforms, bodies and clouds into a rosbag2 (MCAP), through `rosbags`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -49,16 +50,26 @@ class BagWriter:
         if path.exists():
             raise FileError(f"'{path}' exists already: remove it, or name another folder")
         self._store = make_typestore()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        with self._made():
+            path.parent.mkdir(parents=True, exist_ok=True)
         self._writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
         self._connections: dict[str, Any] = {}
 
     def __enter__(self) -> "BagWriter":
-        self._writer.open()
+        with self._made():
+            self._writer.open()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._writer.close()
+
+    @contextmanager
+    def _made(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise FileError(f"'{self._path}' cannot be made: {error.strerror}; name another folder") from None
 
     def jpeg(self, topic: str, stamp_ns: int, frame: str, data: bytes) -> None:
         """One JPEG, sensor_msgs/CompressedImage."""

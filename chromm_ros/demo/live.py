@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from chromm_ros.config import ChrommConfig
-from chromm_ros.evaluate.bag import add_bag_arguments, finish, recording, settings, told
+from chromm_ros.evaluate import place
+from chromm_ros.evaluate.bag import WORLD, add_bag_arguments, finish, recording, settings, told
 from chromm_ros.evaluate.bags import BagSequence
+from chromm_ros.evaluate.beforehand import check
 from chromm_ros.evaluate.outcome import Outcome
 from chromm_ros.evaluate.result import NODE_LATENCY, judge
 from chromm_ros.settings import describe, to_mapping
@@ -57,10 +59,13 @@ def live(sequence: BagSequence, config: ChrommConfig, out: Path) -> Outcome:
     from chromm_ros.demo.run import Demo, play  # loads ROS
     from chromm_ros.evaluate import runtime  # loads torch
 
+    check(sequence, sequence.rig_frame or WORLD)
+    place.folder(out)
     parameters = [*_parameters(config), *(f"{camera}.depth_topic:={topic}" for camera, topic in sequence.depths.items())]
     if not sequence.intrinsics:
         parameters += [f"{camera}.info_topic:={NOWHERE}/{camera}" for camera in sequence.cameras]
     demo = Demo(sequence.path, sequence.topics, out, sequence.rig_frame, step=True, parameters=parameters)
+    place.clear(out)
     play(demo, _say)
     about = {"config": {**to_mapping(config), "recording": told(sequence)}}
     _say("timing the paper's scene")

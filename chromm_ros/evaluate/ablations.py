@@ -20,9 +20,11 @@ import torch
 from chromm_ros.config import ChrommConfig
 from chromm_ros.data.moment import Moment
 from chromm_ros.errors import ConfigError
+from chromm_ros.evaluate import place, runtime
 from chromm_ros.evaluate.compare import bootstrap
 from chromm_ros.evaluate.remembered import Remembered
-from chromm_ros.evaluate.runtime import about
+from chromm_ros.evaluate.report import made_with
+from chromm_ros.evaluate.report import table as scores
 from chromm_ros.evaluate.takes import Tally, judge
 from chromm_ros.evaluate.variants import MOST_VIEWS, STEPS, STREAM, Group, Variant, groups
 from chromm_ros.model.predictor import Predictor
@@ -174,7 +176,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         ConfigError: for a count that the list has not, takes too short, or weights that cannot be used.
+        FileError: if the folder cannot be written.
     """
+    if arguments.out:
+        place.folder(arguments.out)
     if not 0 < arguments.count <= len(held_out.SEEDS):
         raise ConfigError(f"--count is {arguments.count}, expected 1 to {len(held_out.SEEDS)}, the held-out takes")
     if arguments.steps < STREAM:
@@ -191,18 +196,15 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             lines.append(line)
     sys.stderr.write("\n")
-    title = (
-        f"{arguments.count} held-out takes in {arguments.clothes}, {arguments.steps} moments, up to {MOST_VIEWS} views, "
-        f"{pipeline.predictor.weights}"
-    )
-    text = table(lines, title)
-    sys.stdout.write(text + "\n")
+    title = f"{arguments.count} held-out takes in {arguments.clothes}, {arguments.steps} moments, up to {MOST_VIEWS} views"
+    spent = runtime.timed(pipeline)
+    text = f"{table(lines, title)}\n\n{made_with(runtime.made(pipeline))}.\n\n{scores(spent)}\n"
+    sys.stdout.write(text)
     if arguments.out:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        (arguments.out / "ablations.md").write_text(text + "\n")
-        made = {**about(pipeline), "takes": asdict(options), "count": arguments.count, "steps": arguments.steps}
-        content = {"version": 1, "made": made, "lines": [_plain(asdict(line)) for line in lines]}
-        (arguments.out / "ablations.json").write_text(json.dumps(content, indent=1))
+        place.write(arguments.out / "ablations.md", text)
+        made = {**runtime.about(pipeline), "takes": asdict(options), "count": arguments.count, "steps": arguments.steps}
+        told = {"runtime": [asdict(score) for score in spent], "lines": [_plain(asdict(line)) for line in lines]}
+        place.write(arguments.out / "ablations.json", json.dumps({"version": 1, "made": made, **told}, indent=1))
     return 0
 
 

@@ -20,7 +20,9 @@ from chromm_ros.config import ChrommConfig, load_config
 from chromm_ros.data.progress import Progress
 from chromm_ros.data.result_writer import ResultWriter
 from chromm_ros.errors import ConfigError, FileError
+from chromm_ros.evaluate import place
 from chromm_ros.evaluate.bags import BagSequence
+from chromm_ros.evaluate.beforehand import check
 from chromm_ros.evaluate.outcome import Outcome
 from chromm_ros.evaluate.replayed import windows
 from chromm_ros.evaluate.result import judge
@@ -28,8 +30,8 @@ from chromm_ros.evaluate.told import KNOWN
 from chromm_ros.records import Reconstruction, Window
 from chromm_ros.settings import assignments, merged
 
-RESULT = "result"
-"""Folder of the recording of results, in the folder of the report."""
+RESULT = "results"
+"""Folder of the recording of results, in the folder of the report; that of the demo and `eval live` has the same name."""
 WORLD = "chromm_world"
 """Frame of results where nobody tells the poses of the cameras: the node's default."""
 
@@ -75,7 +77,7 @@ def evaluate(
     Args:
         sequence: the recording.
         config: all settings.
-        out: folder of everything; results of an earlier run in it are replaced.
+        out: folder of everything; results and report of an earlier run in it go once the recording is known to fit.
         chain: a `Pipeline` that is loaded already and has run nothing; None loads the one that the settings name.
         say: takes lines of progress.
 
@@ -87,6 +89,7 @@ def evaluate(
     from chromm_ros.evaluate import runtime
     from chromm_ros.pipeline import Pipeline
 
+    check(sequence, sequence.rig_frame or WORLD)
     result = room(out)
     pipeline = Pipeline(config) if chain is None else chain
     about = runtime.about(pipeline)
@@ -119,16 +122,17 @@ def told(sequence: BagSequence) -> dict[str, Any]:
 
 
 def room(out: Path) -> Path:
-    """The folder of results, which is removed where an earlier run left one, and nothing else.
+    """The folder of results; results and report of an earlier run are removed, and nothing else.
 
     Raises:
-        FileError: if something else is in the way.
+        FileError: if something else is in the way, or the folder cannot be written.
     """
-    result = out / RESULT
+    result = place.folder(out) / RESULT
     if result.exists():
         if not (result / "metadata.yaml").exists() and list(result.iterdir()) and not list(result.glob("*.mcap")):
             raise FileError(f"'{result}' exists and is no recording of an earlier run: move it away, or choose another --out")
         shutil.rmtree(result)
+    place.clear(out)
     return result
 
 
@@ -240,14 +244,14 @@ class Complaints:
 
 
 def finish(outcome: Outcome, out: Path) -> None:
-    """Write the report and print its table.
+    """Write the report in the place of an earlier one and print its table.
 
     Raises:
         ChrommError: if it cannot be written.
     """
     from chromm_ros.evaluate.report import made_with, table
 
-    outcome.write(out)
+    outcome.write(place.clear(out))
     notes = "\n".join(f"- {note}" for note in outcome.notes)
     sys.stdout.write(
         f"{made_with(outcome)}.\n\n{table(outcome.scores)}\n\n{notes}\n\n{table(outcome.runtime)}\n\nreport: {out}\n"

@@ -124,6 +124,12 @@ def _namespace(bag: BagReader) -> str:
 
 def _found(at_ns: int, message: Any, poses: Mapping[str, Float64[np.ndarray, "4 4"]]) -> Found:
     people = [body for body in message.bodies if body.seen_by]
+    for person in people:
+        if len(person.joints) != 3 * JOINTS:
+            raise InputError(
+                f"body {person.track_id} of the results has {len(person.joints)} numbers of joints, expected 3 x {JOINTS}: "
+                "record the outputs of a chromm_ros node"
+            )
     return Found(
         at_ns,
         np.array([person.track_id for person in people], np.int64),

@@ -117,6 +117,7 @@ class TruthsOf:
         """One truth for each message."""
         people = list(content.bodies)
         joint_set = _joint_set(people)
+        _check_sizes(people, joint_set)
         joints = np.array([person.joints for person in people], np.float64).reshape(len(people), JOINT_SETS[joint_set], 3)
         labelled = np.array([person.joint_scores for person in people], np.float64).reshape(joints.shape[:2]) > 0.0
         ids = np.array([person.track_id for person in people], np.int64)
@@ -155,6 +156,17 @@ def in_turn(
     held.extend(source.expire(END_NS))
     for one, at_ns in held:
         yield placed(one, tree)[0], at_ns
+
+
+def _check_sizes(people: Sequence[Any], joint_set: str) -> None:
+    count = JOINT_SETS[joint_set]
+    for person in people:
+        joints, scores = len(person.joints), len(person.joint_scores)
+        if (joints, scores) != (3 * count, count):
+            raise InputError(
+                f"true body {person.track_id} on {TRUTH} says model_type '{joint_set}' and has {joints} numbers of joints and {scores} "
+                f"joint_scores, expected 3 x {count} and {count}: record it as docs/recordings.md says"
+            )
 
 
 def _joint_set(people: Sequence[Any]) -> str:

@@ -6,6 +6,7 @@ A verb's module has `add_parser(subparsers)`, which sets `run`, and `run(argumen
 import argparse
 import importlib
 import json
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,9 +69,13 @@ def _parser(called: list[str]) -> argparse.ArgumentParser:
 
 def _takes(arguments: argparse.Namespace) -> int:
     from chromm_ros.config import ChrommConfig
+    from chromm_ros.evaluate import place, runtime
+    from chromm_ros.evaluate.report import made_with, table
     from chromm_ros.evaluate.takes import on_takes
     from chromm_ros.pipeline import Pipeline
 
+    if arguments.json:
+        place.file(arguments.json)
     pipeline = Pipeline(ChrommConfig.from_mapping({"model": {"checkpoint": arguments.weights}}))
     rows = []
     for clothes in arguments.clothes:
@@ -80,15 +85,18 @@ def _takes(arguments: argparse.Namespace) -> int:
             tally = on_takes(pipeline, iter(clips), told)
             rows.append({"clothes": clothes, "known": told.text, **tally.row()})
             sys.stderr.write(f"{clothes}, {told.text}: done\n")
-    sys.stdout.write(
-        _table(
-            rows,
-            f"{arguments.count} held-out takes, {arguments.views} views, {arguments.steps} steps, {pipeline.predictor.weights}",
-        )
-    )
+    made, spent = runtime.made(pipeline), runtime.timed(pipeline)
+    title = f"{arguments.count} held-out takes, {arguments.views} views, {arguments.steps} steps\n\n{made_with(made)}."
+    sys.stdout.write(f"{_table(rows, title)}\n\n{table(spent)}\n")
     if arguments.json:
-        arguments.json.write_text(json.dumps({"weights": pipeline.predictor.weights, "rows": rows}, indent=1))
+        content = {**vars(made), "rows": [_plain(row) for row in rows], "runtime": [vars(score) for score in spent]}
+        place.write(arguments.json, json.dumps(content, indent=1, allow_nan=False))
     return 0
+
+
+def _plain(row: dict[str, object]) -> dict[str, object]:
+    """For JSON, which has no NaN."""
+    return {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in row.items()}
 
 
 def _clips(arguments: argparse.Namespace, clothes: str) -> "Iterator[Clip]":

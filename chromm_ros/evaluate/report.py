@@ -8,6 +8,7 @@ import yaml
 from chromm_ros.errors import FileError
 from chromm_ros.evaluate.outcome import Outcome, Score1
 from chromm_ros.evaluate.pictures import draw_all
+from chromm_ros.made_with import MadeWith
 
 FILE = "report.md"
 
@@ -42,9 +43,9 @@ def markdown(outcome: Outcome, pictures: Iterable[tuple[str, str]] = ()) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def made_with(outcome: Outcome) -> str:
+def made_with(by: Outcome | MadeWith) -> str:
     """What the numbers depend on, in one line."""
-    return f"Weights `{outcome.weights}`, device {outcome.device}, precision {outcome.precision}, chromm_ros {outcome.revision}"
+    return f"Weights `{by.weights}`, device {by.device}, precision {by.precision}, chromm_ros {by.revision}"
 
 
 def table(scores: Sequence[Score1]) -> str:

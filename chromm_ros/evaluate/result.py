@@ -11,7 +11,9 @@ import numpy as np
 from jaxtyping import Float
 
 from chromm_ros.errors import InputError
+from chromm_ros.evaluate import place
 from chromm_ros.evaluate.bags import BagSequence
+from chromm_ros.evaluate.beforehand import check_stamps
 from chromm_ros.evaluate.found import Results, read_results
 from chromm_ros.evaluate.judged import Judged
 from chromm_ros.evaluate.moment import pair
@@ -29,6 +31,8 @@ ESTIMATED = (
 NO_SCENE = Score1(
     "one scene, 4 views, 1 step, 3 people, warm", None, "s", 0, "nothing was computed here: `eval bag` and `eval live` time it"
 )
+OUT = Path("out/eval_result")
+"""Another folder than that of `eval bag` and `eval live`: no report stands beside results that it is not of."""
 NODE_LATENCY = "Latency is the node's: from the arrival of the newest images to the last topic of the result."
 
 
@@ -67,6 +71,12 @@ def judge(
     if not sequence.truth_frame:
         return Outcome(notes=(f"{sequence.name} has no truth: nothing is scored.", latency), **known)
     check_names(results, sequence)
+    check_stamps(
+        f"the results {path}",
+        {moment.stamp_ns for moment in results.moments},
+        f"the truth of {sequence.truth_path}",
+        {truth.stamp_ns for truth in sequence.truth()},
+    )
     same_world, gauge = one_world(results, sequence)
     moments = pair(results.moments, sequence.truth(), sequence.cameras, same_world=same_world)
     judged = Judged(sequence.name, moments, sequence.cameras, same_world)
@@ -143,7 +153,7 @@ def add_parser(subparsers: Any) -> None:
     parser: argparse.ArgumentParser = subparsers.add_parser("result", help="recorded results against a recording's truth")
     parser.add_argument("result", type=Path, help="a rosbag2 of a node's outputs")
     parser.add_argument("--truth", type=Path, required=True, metavar="BAG", help="the recording with the truth")
-    parser.add_argument("--out", type=Path, default=Path("out/eval"), metavar="FOLDER", help="of the report (default: out/eval)")
+    parser.add_argument("--out", type=Path, default=OUT, metavar="FOLDER", help=f"of the report (default: {OUT})")
     parser.set_defaults(run=run)
 
 
@@ -155,6 +165,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from chromm_ros.evaluate.bag import finish
 
+    place.folder(arguments.out)
     sequence = BagSequence(arguments.truth)
     if not sequence.truth_frame:
         raise InputError(f"{arguments.truth} has no /truth/bodies: name a recording with truth, as docs/recordings.md says")

@@ -37,8 +37,13 @@ PAPER = (
 
 def about(pipeline: Pipeline) -> dict[str, Any]:
     """`config`, `weights`, `device`, `precision` and `revision` of an `Outcome`."""
-    predictor, config = pipeline.predictor, pipeline.config
-    return {"config": to_mapping(config), **vars(MadeWith.of(predictor.weights, predictor.device, config.model.precision))}
+    return {"config": to_mapping(pipeline.config), **vars(made(pipeline))}
+
+
+def made(pipeline: Pipeline) -> MadeWith:
+    """What a pipeline computes with."""
+    predictor = pipeline.predictor
+    return MadeWith.of(predictor.weights, predictor.device, pipeline.config.model.precision)
 
 
 def scene() -> Clip:
@@ -72,10 +77,15 @@ def one_scene(pipeline: Pipeline, repeats: int = 5, moments: Clip | None = None)
     return (whole, *each, Score1("people found in it", float(found[-1]), "", 1))
 
 
-def scene_with(config: ChrommConfig) -> tuple[Score1, ...]:
-    """`one_scene` of a chain that is loaded for it, for reports of a node, whose own chain lives in another process."""
+def timed(pipeline: Pipeline) -> tuple[Score1, ...]:
+    """`one_scene`, measured once, for reports of what a pipeline has done; what it knew of a world is forgotten."""
     with torch.inference_mode():
-        return one_scene(Pipeline(config), repeats=1)
+        return one_scene(pipeline, repeats=1)
+
+
+def scene_with(config: ChrommConfig) -> tuple[Score1, ...]:
+    """`timed` of a chain that is loaded for it, for reports of a node, whose own chain lives in another process."""
+    return timed(Pipeline(config))
 
 
 def latency(latency_ms: Float[np.ndarray, "N"]) -> tuple[Score1, ...]:

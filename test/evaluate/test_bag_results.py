@@ -88,7 +88,7 @@ def run(
     with ResultWriter(room(folder), frame, gender="neutral", body_file="free", made_with=ABOUT) as writer:
         spent = run_chain(sequence, CONFIG, chain, writer, told.append)
     assert len(spent) == len(told) == 10 and told == sorted(told) and min(spent) > 0.0
-    return folder / "result", sequence, chain
+    return folder / "results", sequence, chain
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ def test_recorded_results_say_how_they_were_made(right: tuple[Path, BagSequence,
 def test_the_same_recording_and_settings_give_the_same_bytes(right: tuple[Path, BagSequence, Oracle], tmp_path: Path) -> None:
     again, _, _ = run(tmp_path, np.eye(4))
     files = sorted(file.name for file in again.iterdir())
-    assert files == ["metadata.yaml", "result.mcap"]
+    assert files == ["metadata.yaml", "results.mcap"]
     for name in files:
         assert (again / name).read_bytes() == (right[0] / name).read_bytes(), name
 
@@ -234,8 +234,8 @@ def said(at: int, ids: tuple[int, ...] = (1, 2), shift: float = 0.0, poses: np.n
     return Found(at, np.array(ids, np.int64), joints, seen, dict(zip(NAMES, poses, strict=True)))
 
 
-def judged(found: list[Found], true: list[Truth], *, same_world: bool = True) -> dict[str, Score1]:
-    return by_name(Judged("by hand", pair(found, true, NAMES, same_world=same_world), NAMES, same_world).scores())
+def judged(found: list[Found], true: list[Truth], *, same_world: bool = True, **more: Any) -> dict[str, Score1]:
+    return by_name(Judged("by hand", pair(found, true, NAMES, same_world=same_world), NAMES, same_world, **more).scores())
 
 
 @pytest.mark.parametrize("joint_set", ["smplx", "smpl", "coco"])
@@ -303,6 +303,41 @@ def test_what_is_kept_of_chunks_is_numbers_and_nothing_is_lost_between_them() ->
     assert np.isnan(one.errors["Accel", "m/s^2"]).sum() == 3 and np.isnan(joints[50, 1]).all()
 
 
+@pytest.mark.parametrize("rule", ["wham", "tram"])
+def test_chunks_are_of_the_moments_that_count_as_in_one_go(rule: str) -> None:
+    count, rng = 350, np.random.default_rng(8)
+    shifts, uncounted = rng.normal(0.0, 0.1, count), {*range(5), 100, 101, 102, 180}
+    found = [said(k, (1,) if k == 50 else (1, 2), shift) for k, shift in enumerate(shifts)]
+    true = [truth(k, counted=np.full(2, k not in uncounted)) for k in range(count)]
+    true[200] = replace(true[200], joints=np.where(np.arange(55)[:, None] == 3, np.nan, true[200].joints))
+    moments = list(pair(found, true, NAMES, same_world=True))
+    one = Judged("by hand", iter(moments), NAMES, same_world=True, rule=rule)
+    a, b = (np.full((count, 2, 22, 3), np.nan) for _ in range(2))
+    for t, moment in enumerate(moments):
+        a[t, : len(moment.said)] = moment.said
+        b[t] = np.where(moment.wanted[:, None, None], moment.true, np.nan)
+    assert np.isnan(b[200]).any() and not np.isnan(b[200]).all(), "a moment with labels in part is in no chunk"
+    for name, metric in (("W-MPJPE", motion.w_mpjpe), ("WA-MPJPE", motion.wa_mpjpe)):
+        np.testing.assert_allclose(one.errors[name, "mm"], metric(a, b, rule=rule), rtol=1e-9, atol=1e-9)
+        gone = 1 + (2 * len(uncounted) + 2) + (2 if rule == "tram" else 0)
+        assert np.isfinite(one.errors[name, "mm"]).sum() == 2 * count - gone
+    assert f"chunks of 100 that count ({rule.upper()}'s rule)" in one.notes()[0]
+
+
+def test_a_metric_without_a_number_says_its_own_reason() -> None:
+    late = judged([said(k, () if k < 2 else (1, 2)) for k in range(6)], [truth(k) for k in range(6)])
+    assert late["W-MPJPE"].value is None and "first two counted moments" in late["W-MPJPE"].reason
+    assert late["WA-MPJPE"].value == pytest.approx(0.0, abs=1e-6) and late["MPJPE"].count == 8
+    one = judged([said(0)], [truth(0)])
+    assert "goes anywhere" in one["RTE"].reason and "three moments" in one["Accel"].reason and "four" in one["Jitter"].reason
+    short = judged([said(k) for k in range(6)], [truth(k) for k in range(6)], rule="tram")
+    assert "6 moments count, and TRAM's rule asks for more than 100" in short["WA-MPJPE"].reason
+    hole = np.where(np.arange(55)[:, None] == 3, np.nan, truth(0).joints)
+    part = judged([said(0)], [replace(truth(0), joints=hole)])
+    assert "every joint" in part["W-MPJPE"].reason and "every joint" in part["WA-MPJPE"].reason
+    assert part["MPJPE"].value == pytest.approx(0.0, abs=1e-6)
+
+
 def test_swapped_ids_cost_identity_but_no_error() -> None:
     swapped = replace(said(2), ids=np.array([2, 1]))
     scores = judged([said(0), said(1), swapped, said(3)], [truth(k) for k in range(4)])
@@ -343,7 +378,7 @@ def test_what_cannot_be_compared_is_one_sentence(tmp_path: Path) -> None:
     others = Results((replace(said(0), seen_by=(("cam9",), ("cam9",)), world_from_cam=poses),), "world", MadeWith(), np.zeros(0))
     with pytest.raises(InputError, match=r"results are of the cameras cam9 and .* has cam1, cam2, cam3, cam4"):
         check_names(others, BagSequence(TAKE))
-    (tmp_path / "result").mkdir()
-    (tmp_path / "result" / "thesis.txt").write_text("dear")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "thesis.txt").write_text("dear")
     with pytest.raises(FileError, match="no recording of an earlier run"):
         room(tmp_path)

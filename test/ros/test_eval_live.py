@@ -50,7 +50,7 @@ def evaluate(verb: str, out: Path, *more: str) -> Outcome:
 )
 def test_the_node_and_the_chain_without_dds_agree(tmp_path: Path, more: tuple[str, ...], frame: str, cameras: set[str]) -> None:
     live, bag = evaluate("live", tmp_path / "live", *more), evaluate("bag", tmp_path / "bag", *more)
-    a, b = read_results(tmp_path / "live" / "results"), read_results(tmp_path / "bag" / "result")
+    a, b = read_results(tmp_path / "live" / "results"), read_results(tmp_path / "bag" / "results")
     assert (
         len(a.moments) == len(b.moments) == WINDOWS
         and a.frame == b.frame == frame

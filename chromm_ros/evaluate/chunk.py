@@ -1,7 +1,8 @@
 """What is kept of a chunk of moments once it is scored: numbers, so that a recording ten times as long holds no more joints than a short one.
 
-A chunk has n moments, P true people and V cameras. It keeps 224 bytes for each person and moment and 256 for each camera and moment; joints
-go with the chunk. The three moments before it come along, as accelerations and jerks reach over the border.
+A chunk has n moments, P true people and V cameras. It keeps 208 bytes for each person and moment and 256 for each camera and moment; joints
+go with the chunk. The three moments before it come along, as accelerations and jerks reach over the border. What is laid on the truth chunk
+by chunk (W- and WA-MPJPE) has chunks of its own, of the moments that count: `Aligned`.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Chunk:
 
 
 def chunks_of(moments: Iterable[Moment]) -> Iterator[tuple[list[Moment], list[Moment]]]:
-    """Moments by WHAM's chunks, each with the few before it."""
+    """A hundred moments at a time, each with the few before it."""
     rest, before = iter(moments), list[Moment]()
     while now := list(islice(rest, motion.CHUNK)):
         yield before, now
@@ -95,8 +96,6 @@ def scored(before: list[Moment], now: list[Moment], begin: int, name: str) -> Ch
         ids,
         joint_set,
         {
-            "W-MPJPE": motion.w_mpjpe(said, true),
-            "WA-MPJPE": motion.wa_mpjpe(said, true),
             "placed": bodies.distances(placed, true),
             "MPJPE": bodies.mpjpe(placed, true, hips),
             "PA-MPJPE": bodies.pa_mpjpe(placed, true),
@@ -116,6 +115,64 @@ def scored(before: list[Moment], now: list[Moment], begin: int, name: str) -> Ch
             -1, 2
         ),
     )
+
+
+class Aligned:
+    """W- and WA-MPJPE of moments as they come: `motion.w_mpjpe` and `wa_mpjpe` of the whole recording.
+
+    Chunks are cut from the moments that count, those with somebody of whom the truth knows every joint. Joints of one chunk are held, by
+    TRAM's rule of two, as it joins what is left to the last one.
+
+    Args:
+        name: of the recording, for messages.
+        rule: that cuts chunks, as `motion.chunks` has it.
+    """
+
+    def __init__(self, name: str, rule: str) -> None:
+        self._name, self._rule = name, rule
+        self._held: list[tuple[int, Moment]] = []
+        self._parts: list[tuple[tuple[int, ...], list[int], Rows]] = []
+        self.counted = 0
+        """Moments that count."""
+
+    def add(self, number: int, moment: Moment) -> None:
+        """The next moment, which is so-and-so-many-th of the recording.
+
+        Raises:
+            InputError: if the truth changes its set of joints.
+        """
+        if np.isfinite(moment.true[moment.wanted]).all(axis=(-2, -1)).any():
+            self.counted += 1
+            self._held.append((number, moment))
+        if len(self._held) == motion.CHUNK * (2 if self._rule == "tram" else 1):
+            self._score(self._held[: motion.CHUNK])
+            del self._held[: motion.CHUNK]
+
+    def finish(self) -> None:
+        """There are no more: what is held is a chunk if the rule has it so.
+
+        Raises:
+            InputError: if the truth changes its set of joints.
+        """
+        for part in motion.chunks(len(self._held), rule=self._rule):
+            self._score(self._held[part])
+        self._held.clear()
+
+    def _score(self, held: Sequence[tuple[int, Moment]]) -> None:
+        moments = [moment for _, moment in held]
+        joints = COMMON[one_joint_set((moment.truth.joint_set for moment in moments), self._name)].joints
+        ids = tuple(sorted({int(k) for moment in moments for k in moment.truth.ids[moment.wanted]}))
+        arrays = _arrays(moments, ids, len(joints))
+        metrics = {"W-MPJPE": motion.w_mpjpe, "WA-MPJPE": motion.wa_mpjpe}
+        rows = {name: metric(arrays["said"], arrays["true"], size=len(held)) for name, metric in metrics.items()}
+        self._parts.append((ids, [number for number, _ in held], rows))
+
+    def of(self, metric: str, moments: int, ids: Sequence[int]) -> Float64[np.ndarray, "T P"]:
+        """`W-MPJPE` or `WA-MPJPE` of all moments and people, mm; NaN where there is none."""
+        made = np.full((moments, len(ids)), np.nan)
+        for mine, numbers, rows in self._parts:
+            made[np.ix_(numbers, [ids.index(person) for person in mine])] = rows[metric]
+        return made
 
 
 def one_joint_set(names: Iterable[str], name: str) -> str:

@@ -2,7 +2,8 @@
 
 Whoever knew the poses of the cameras answers in the truth's own world. Any other world is laid on the truth's by the cameras of each
 moment (rotations first, no scale, `scenes.gauge`), which is what matches people and what `W-MPJPE, by cameras` is measured in.
-WHAM's metrics align for themselves and take the results as they are. A chunk is scored when it is full, and its joints go (`chunk.py`).
+WHAM's metrics align for themselves and take the results as they are, in chunks of the moments that count. A chunk is scored when it is
+full, and its joints go (`chunk.py`).
 """
 
 from __future__ import annotations
@@ -15,12 +16,22 @@ from jaxtyping import Float64, Int64
 
 from chromm_ros.errors import InputError
 from chromm_ros.evaluate import motion, scenes
-from chromm_ros.evaluate.chunk import Chunk, by_person, chunks_of, one_joint_set, scored
+from chromm_ros.evaluate.chunk import Aligned, Chunk, by_person, chunks_of, one_joint_set, scored
 from chromm_ros.evaluate.identity import DetectionCounts, PairCounts, idf1, switches
 from chromm_ros.evaluate.moment import COMMON, Moment
 from chromm_ros.evaluate.outcome import CameraTrack, Score1, Series, Track, share, summary
 
 NO_MATCH = "nobody was matched"
+PART = "of nobody who was matched does the truth know every joint"
+REASONS = {
+    "W-MPJPE": "nobody was matched in the first two counted moments of any chunk, by which it is laid on the truth",
+    "WA-MPJPE": PART,
+    "RTE": "nobody who was matched goes anywhere from a moment to the next",
+    "Accel": "nobody was matched, with every joint known, in three moments that follow one another",
+    "Jitter": "nobody was matched in four moments that follow one another",
+    "Jitter of the truth": "of nobody does the truth know every joint in four moments that follow one another",
+}
+"""Why there is no number of a metric although somebody was matched."""
 THRESHOLDS = (10.0, 15.0)
 """Of RRA (degrees), CCA and s-CCA (percent of the scene's size)."""
 FEW = {
@@ -38,13 +49,23 @@ class Judged:
         moments: in the order of their stamps; they are taken one by one, and a chunk of them is held.
         cameras: names.
         same_world: whether results stand in the truth's world, because somebody told the poses of the cameras.
+        rule: that cuts the chunks of W- and WA-MPJPE: `wham` or `tram`, as `motion.chunks` has them.
 
     Raises:
         InputError: if there are none, none can be laid on the truth, or the truth changes its set of joints.
     """
 
-    def __init__(self, name: str, moments: Iterable[Moment], cameras: Sequence[str], same_world: bool) -> None:  # noqa: FBT001  # two worlds or one
-        self.name, self.cameras, self.same_world = name, cameras, same_world
+    def __init__(
+        self,
+        name: str,
+        moments: Iterable[Moment],
+        cameras: Sequence[str],
+        same_world: bool,  # noqa: FBT001  # two worlds or one
+        *,
+        rule: str = "wham",
+    ) -> None:
+        self.name, self.cameras, self.same_world, self.rule = name, cameras, same_world, rule
+        self._aligned = Aligned(name, rule)
         self.chunks: list[Chunk] = []
         self.shown: Moment | None = None
         """Of the first chunk the moment with the most people found, the first among equals: for pictures."""
@@ -55,7 +76,10 @@ class Judged:
                 self._first_set = now[0].truth.joint_set
             placed |= any(np.isfinite(moment.to_truth.translation).all() for moment in now)
             self.chunks.append(scored(before, now, count, name))
+            for number, moment in enumerate(now, count):
+                self._aligned.add(number, moment)
             count += len(now)
+        self._aligned.finish()
         if not self.chunks:
             raise InputError(
                 f"no result of {self.name} has the stamp of a truth, expected equal stamps: is it the right recording?"
@@ -91,8 +115,7 @@ class Judged:
             return by_person([(chunk.ids, chunk.errors[metric]) for chunk in self.chunks], self.ids)
 
         return {
-            ("W-MPJPE", "mm"): of("W-MPJPE"),
-            ("WA-MPJPE", "mm"): of("WA-MPJPE"),
+            **{(name, "mm"): self._aligned.of(name, len(self.stamps_ns), self.ids) for name in ("W-MPJPE", "WA-MPJPE")},
             ("RTE", "%"): motion.rte(self._way("said_root"), self._way("true_root")),
             (self.world_name, "mm"): of("placed"),
             ("MPJPE", "mm"): of("MPJPE"),
@@ -112,8 +135,19 @@ class Judged:
 
     def scores(self) -> tuple[Score1, ...]:
         """The whole table."""
-        errors = (summary(metric, values, unit, NO_MATCH) for (metric, unit), values in self.errors.items())
+        errors = (summary(metric, values, unit, self._why(metric)) for (metric, unit), values in self.errors.items())
         return (*errors, *self._people(), *self._identity(), *self._camera_scores())
+
+    def _why(self, metric: str) -> str:
+        """Why there may be no number of it."""
+        if not any(chunk.people.tp for chunk in self.chunks):
+            return NO_MATCH
+        if metric in {"W-MPJPE", "WA-MPJPE"}:
+            if self.rule == "tram" and 0 < self._aligned.counted <= motion.CHUNK:
+                return f"{self._aligned.counted} moments count, and TRAM's rule asks for more than {motion.CHUNK}"
+            if not np.isfinite(self.errors["WA-MPJPE", "mm"]).any():
+                return PART
+        return REASONS.get(metric, "the truth knows too few joints of those who were matched")
 
     def _people(self) -> Iterator[Score1]:
         counts = sum((chunk.people for chunk in self.chunks), DetectionCounts())
@@ -195,7 +229,7 @@ class Judged:
         )
         joints = {"coco": "The 12 joints of arms and legs that SMPL-X and COCO share; COCO's are points of the surface."}
         return (
-            f"{len(self.stamps_ns)} moments, {self.fps:.1f} a second; W- and WA-MPJPE over chunks of {motion.CHUNK} (WHAM's rule), all people together.",
+            f"{len(self.stamps_ns)} moments, {self.fps:.1f} a second; W- and WA-MPJPE over chunks of {motion.CHUNK} that count ({self.rule.upper()}'s rule), all people together.",
             gauge,
             joints.get(self.joint_set, "22 joints of the body."),
             "Bodies that no camera saw at their stamp are not scored, nor whom the truth says no camera sees.",

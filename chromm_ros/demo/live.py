@@ -15,8 +15,8 @@ import numpy as np
 
 from chromm_ros.config import ChrommConfig
 from chromm_ros.evaluate import place
-from chromm_ros.evaluate.bag import WORLD, add_bag_arguments, finish, recording, settings, told
-from chromm_ros.evaluate.bags import BagSequence
+from chromm_ros.evaluate.bag import WORLD, add_bag_arguments, finish, recording, settings
+from chromm_ros.evaluate.bags import BagSequence, told
 from chromm_ros.evaluate.beforehand import check
 from chromm_ros.evaluate.outcome import Outcome
 from chromm_ros.evaluate.result import NODE_LATENCY, judge

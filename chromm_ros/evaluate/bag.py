@@ -21,7 +21,7 @@ from chromm_ros.data.progress import Progress
 from chromm_ros.data.result_writer import ResultWriter
 from chromm_ros.errors import ConfigError, FileError
 from chromm_ros.evaluate import place
-from chromm_ros.evaluate.bags import BagSequence
+from chromm_ros.evaluate.bags import BagSequence, told
 from chromm_ros.evaluate.beforehand import check
 from chromm_ros.evaluate.outcome import Outcome
 from chromm_ros.evaluate.replayed import windows
@@ -108,17 +108,6 @@ def evaluate(
 
 
 LATENCY = "Latency is the chain's own: from a window that is whole to its result, without the wait for images and without ROS."
-
-
-def told(sequence: BagSequence) -> dict[str, Any]:
-    """What of a recording was used."""
-    return {
-        "name": sequence.name,
-        "cameras": list(sequence.cameras),
-        "rig_frame": sequence.rig_frame,
-        "intrinsics": sequence.intrinsics,
-        "depths": dict(sequence.depths),
-    }
 
 
 def room(out: Path) -> Path:

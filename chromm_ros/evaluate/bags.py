@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -79,7 +80,7 @@ class BagSequence:
     @property
     def name(self) -> str:
         """Of the recording."""
-        return self.path.stem if self.path.suffix in {".mcap", ".db3"} else self.path.name
+        return _name(self.path)
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -94,7 +95,10 @@ class BagSequence:
             yield from in_turn(bag, tree, made, self._posed)
 
     def truth(self) -> Iterator[Truth]:
-        """What is true at each stamp of `/truth/bodies`; nothing where the recording has none. Poses of cameras are in the truth's frame."""
+        """What is true at each stamp of `/truth/bodies`; nothing where the recording has none.
+
+        Poses of cameras are in the truth's frame. Cameras that are left out see nobody: whom they alone see need not be found.
+        """
         if not self.truth_frame:
             return
         with BagReader(self.truth_path) as bag:
@@ -136,7 +140,24 @@ class BagSequence:
     def _with_cameras(self, truth: Truth, tree: TransformTree) -> tuple[Truth, bool]:
         poses = [tree.lookup(self.truth_frame, frame_id, truth.stamp_ns) for frame_id in self._frame_ids]
         world_from_cam: Float64[np.ndarray, "V 4 4"] = np.stack([np.full((4, 4), np.nan) if p is None else p for p in poses])
-        return replace(truth, world_from_cam=world_from_cam), all(pose is not None for pose in poses)
+        seen_by = tuple(tuple(name for name in names if name in self.cameras) for names in truth.seen_by or ())
+        return replace(truth, world_from_cam=world_from_cam, seen_by=seen_by), all(pose is not None for pose in poses)
+
+
+def told(sequence: BagSequence) -> dict[str, Any]:
+    """What of a recording was used."""
+    return {
+        "name": sequence.name,
+        "truth": _name(sequence.truth_path) if sequence.truth_frame else "",
+        "cameras": list(sequence.cameras),
+        "rig_frame": sequence.rig_frame,
+        "intrinsics": sequence.intrinsics,
+        "depths": dict(sequence.depths),
+    }
+
+
+def _name(path: Path) -> str:
+    return path.stem if path.suffix in {".mcap", ".db3"} else path.name
 
 
 def _chosen(bag: BagReader, cameras: Sequence[str]) -> tuple[CameraTopics, ...]:

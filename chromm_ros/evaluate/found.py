@@ -94,6 +94,18 @@ def read_results(path: Path) -> Results:
     return Results(moments, frames.pop(), made_with, spent[spent > 0.0], intrinsics)
 
 
+def cameras_of(path: Path) -> tuple[str, ...]:
+    """Names of the cameras that a recording of results has topics of.
+
+    Raises:
+        FileError: if it cannot be read.
+        InputError: if it has no results, or those of several nodes.
+    """
+    with BagReader(path) as bag:
+        begin = f"{_namespace(bag)}/cameras/"
+        return tuple(dict.fromkeys(topic.removeprefix(begin).split("/")[0] for topic in bag.topics if topic.startswith(begin)))
+
+
 def _made_with(status: Any) -> MadeWith:
     """Of a chromm_ros/WindowStatus; those of older recordings tell less."""
     return MadeWith(**{part.name: str(getattr(status, part.name, "")) for part in fields(MadeWith)})

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from chromm_ros.data.bag import BagReader
 from chromm_ros.errors import InputError
 from chromm_ros.evaluate import place
-from chromm_ros.evaluate.bags import BagSequence
+from chromm_ros.evaluate.bags import BagSequence, told
 from chromm_ros.evaluate.beforehand import check_stamps
-from chromm_ros.evaluate.found import Results, read_results
+from chromm_ros.evaluate.found import Results, cameras_of, read_results
 from chromm_ros.evaluate.judged import Judged
 from chromm_ros.evaluate.moment import pair
 from chromm_ros.evaluate.outcome import Outcome, Score1
@@ -153,6 +154,9 @@ def add_parser(subparsers: Any) -> None:
     parser: argparse.ArgumentParser = subparsers.add_parser("result", help="recorded results against a recording's truth")
     parser.add_argument("result", type=Path, help="a rosbag2 of a node's outputs")
     parser.add_argument("--truth", type=Path, required=True, metavar="BAG", help="the recording with the truth")
+    parser.add_argument(
+        "--cameras", nargs="+", default=[], metavar="NAME", help="that are scored (default: those of the results)"
+    )
     parser.add_argument("--out", type=Path, default=OUT, metavar="FOLDER", help=f"of the report (default: {OUT})")
     parser.set_defaults(run=run)
 
@@ -166,9 +170,16 @@ def run(arguments: argparse.Namespace) -> int:
     from chromm_ros.evaluate.bag import finish
 
     place.folder(arguments.out)
-    sequence = BagSequence(arguments.truth)
+    sequence = BagSequence(arguments.truth, cameras=arguments.cameras or _cameras(arguments.result, arguments.truth))
     if not sequence.truth_frame:
         raise InputError(f"{arguments.truth} has no /truth/bodies: name a recording with truth, as docs/recordings.md says")
-    about = {"config": {"results": str(arguments.result), "scored by": revision()}}
+    about = {"config": {"results": str(arguments.result), "scored by": revision(), "recording": told(sequence)}}
     finish(judge(arguments.result, sequence, np.zeros(0), NODE_LATENCY, about, [NO_SCENE]), arguments.out)
     return 0
+
+
+def _cameras(result: Path, truth: Path) -> list[str]:
+    """Cameras of the results that the truth's recording has, in its order; a camera that nobody was asked about has no error."""
+    said = cameras_of(result)
+    with BagReader(truth) as bag:
+        return [camera.name for camera in bag.camera_topics() if camera.name in said]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from chromm_ros.__main__ import main
 from chromm_ros.config import ChrommConfig
 from chromm_ros.data.bag import BagReader
 from chromm_ros.data.messages import body_params
@@ -23,7 +24,7 @@ from chromm_ros.evaluate.bags import BagSequence
 from chromm_ros.evaluate.found import Found, Results, read_results
 from chromm_ros.evaluate.judged import Judged
 from chromm_ros.evaluate.moment import Moment, pair
-from chromm_ros.evaluate.outcome import Score1
+from chromm_ros.evaluate.outcome import Outcome, Score1
 from chromm_ros.evaluate.recording import read_bodies
 from chromm_ros.evaluate.result import check_names, judge, one_world
 from chromm_ros.evaluate.shown import views
@@ -80,9 +81,9 @@ class Oracle:
 
 
 def run(
-    folder: Path, own_from_world: np.ndarray, *, poses: bool = True, frame: str = "world"
+    folder: Path, own_from_world: np.ndarray, *, poses: bool = True, frame: str = "world", cameras: tuple[str, ...] = ()
 ) -> tuple[Path, BagSequence, Oracle]:
-    sequence = BagSequence(TAKE, poses=poses)
+    sequence = BagSequence(TAKE, poses=poses, cameras=cameras)
     chain = Oracle(sequence, own_from_world)
     told: list[int] = []
     with ResultWriter(room(folder), frame, gender="neutral", body_file="free", made_with=ABOUT) as writer:
@@ -168,6 +169,25 @@ def test_a_world_of_its_own_is_laid_on_the_truth_by_the_cameras(tmp_path: Path) 
         assert lens is not None
         for mine, known in ((one.found, other.found), (one.truth, other.truth)):
             np.testing.assert_allclose(mine * np.diag(lens)[:2] + lens[:2, 2], known, atol=1e-2, err_msg="it was said to be 1")
+
+
+def test_results_of_some_cameras_are_scored_by_these(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    path, _, _ = run(tmp_path, ELSEWHERE, poses=False, cameras=("cam3", "cam1", "cam4"))
+    for more, names in (([], ["cam1", "cam3", "cam4"]), (["--cameras", "cam4", "cam1"], ["cam4", "cam1"])):
+        assert main(["eval", "result", str(path), "--truth", str(TAKE), "--out", str(tmp_path / "out"), *more]) == 0
+        outcome = Outcome.read(tmp_path / "out")
+        assert outcome.config["recording"]["cameras"] == names == [camera.name for camera in outcome.cameras]
+        scores = by_name(outcome.scores)
+        assert scores["RRA@10"].value == scores["CCA@10"].value == scores["people recall"].value == 1.0
+
+
+def test_whom_a_camera_alone_sees_that_is_left_out_need_not_be_found() -> None:
+    everybody, some = list(BagSequence(TAKE).truth()), list(BagSequence(TAKE, cameras=["cam2"]).truth())
+    for whole, part in zip(everybody, some, strict=True):
+        assert whole.seen_by is not None
+        assert part.seen_by == tuple(tuple(name for name in names if name == "cam2") for names in whole.seen_by)
+    assert any(not names for truth in some for names in truth.seen_by or ()), "somebody is not in its image"
 
 
 def test_known_poses_tie_the_worlds_whatever_their_frames_are_called(right: tuple[Path, BagSequence, Oracle]) -> None:

@@ -34,11 +34,6 @@ REASONS = {
 """Why there is no number of a metric although somebody was matched."""
 THRESHOLDS = (10.0, 15.0)
 """Of RRA (degrees), CCA and s-CCA (percent of the scene's size)."""
-FEW = {
-    2: "no moment has two cameras with a found and a true pose: one is laid on its truth exactly",
-    3: "no moment has three cameras with a found and a true pose",
-}
-"""Why errors of centres, after a rigid motion and after a similarity, mean nothing."""
 
 
 class Judged:
@@ -176,16 +171,16 @@ class Judged:
         pairs, shape = scenes.true_pairs(true), scenes.translation_error(found, true, with_scale=True)
         several, told = pairs.any(axis=-1), scenes.scale_is_told(shape)
         angles = np.where(pairs, scenes.angle_error(found, true), np.nan)
-        yield summary("TE", _of_many(scenes.translation_error(found, true), 2), "m", FEW[2])
-        yield summary("s-TE", shape[told], "m", FEW[3])
-        yield summary("AE", angles, "deg", FEW[2])
+        yield summary("TE", scenes.of_many(scenes.translation_error(found, true), 2), "m", scenes.FEW[2])
+        yield summary("s-TE", shape[told], "m", scenes.FEW[3])
+        yield summary("AE", angles, "deg", scenes.FEW[2])
         for t in THRESHOLDS:
-            yield summary(f"RRA@{t:g}", scenes.share_below(angles, t, pairs), "", FEW[2])
+            yield summary(f"RRA@{t:g}", scenes.share_below(angles, t, pairs), "", scenes.FEW[2])
         for t in THRESHOLDS:
-            yield summary(f"CCA@{t:g}", scenes.camera_centre_accuracy(found[several], true[several], t), "", FEW[2])
+            yield summary(f"CCA@{t:g}", scenes.camera_centre_accuracy(found[several], true[several], t), "", scenes.FEW[2])
         for t in THRESHOLDS:
             values = scenes.camera_centre_accuracy(found[told], true[told], t, with_scale=True)
-            yield summary(f"s-CCA@{t:g}", values, "", FEW[3])
+            yield summary(f"s-CCA@{t:g}", values, "", scenes.FEW[3])
 
     def series(self) -> tuple[Series, ...]:
         """Errors of each person at each moment."""
@@ -234,8 +229,3 @@ class Judged:
             joints.get(self.joint_set, "22 joints of the body."),
             "Bodies that no camera saw at their stamp are not scored, nor whom the truth says no camera sees.",
         )
-
-
-def _of_many(errors: Float64[np.ndarray, "T V"], least: int) -> Float64[np.ndarray, "N V"]:
-    """Errors of the moments where at least so many cameras have one."""
-    return np.asarray(errors[np.isfinite(errors).sum(axis=-1) >= least])

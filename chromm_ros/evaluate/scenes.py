@@ -18,6 +18,11 @@ from chromm_ros.geometry.rotation import geodesic_angle
 from chromm_ros.geometry.sim3 import Similarity, fit_points, fit_poses
 
 GAUGES = ("centres", "rotations")
+FEW = {
+    2: "no moment has two cameras with a found and a true pose: one is laid on its truth exactly",
+    3: "no moment has three cameras with a found and a true pose: a similarity takes two centres to any other two",
+}
+"""Why errors of centres, after a rigid motion and after a similarity, mean nothing."""
 
 
 def gauge(
@@ -37,6 +42,12 @@ def gauge(
 
 def _known(poses: Float[np.ndarray, "*B C 4 4"]) -> Bool[np.ndarray, "*B C"]:
     return np.asarray(np.isfinite(poses).all(axis=(-2, -1)))
+
+
+def turn_is_free(found: Float[np.ndarray, "C 4 4"], truth: Float[np.ndarray, "C 4 4"]) -> bool:
+    """Whether the cameras that both have leave a turn free where they are laid on one another by their centres: they are on a line."""
+    both = _known(found) & _known(truth)
+    return on_a_line(found[both]) or on_a_line(truth[both])
 
 
 def on_a_line(cameras: Float[np.ndarray, "C 4 4"], share: float = 0.01) -> bool:
@@ -83,6 +94,11 @@ def translation_error(
     """Distance of camera centres after a rigid motion of the centres (TE), or a similarity (s-TE), metres."""
     placed = gauge(found, truth, "centres", with_scale=with_scale).apply(finite(found[..., :3, 3]))
     return lengths(placed - finite(truth[..., :3, 3]))
+
+
+def of_many(errors: Float[np.ndarray, "*B C"], least: int) -> Float[np.ndarray, "*B C"]:
+    """Errors of the moments where at least so many cameras have one, NaN elsewhere: see `FEW`."""
+    return np.where(np.isfinite(errors).sum(axis=-1, keepdims=True) >= least, errors, np.nan)
 
 
 def scale_is_told(errors: Float[np.ndarray, "*B C"]) -> Bool[np.ndarray, "*B"]:
@@ -135,9 +151,9 @@ def camera_centre_accuracy(
 ) -> Float[np.ndarray, "*B"]:
     """Share of cameras whose centre is off by less than some percent of the scene's size (CCA@t, s-CCA@t).
 
-    Those whose true pose is known count; whichever of them was not found is wrong.
+    Those whose true pose is known count; whichever of them was not found is wrong, and so is one that was found alone.
     """
-    off = translation_error(found, truth, with_scale=with_scale)
+    off = of_many(translation_error(found, truth, with_scale=with_scale), 2)
     return share_below(off, scene_size(truth) * percent / 100.0, _known(truth))
 
 

@@ -224,6 +224,8 @@ def test_a_missing_camera_is_no_reason_to_lose_the_others() -> None:
     assert np.isnan(off[2]) and np.delete(off, 2).max() < 1e-9
     assert scenes.camera_centre_accuracy(found, z, 10.0) == 0.8, "a camera that was not found is wrong"
     assert np.isnan(scenes.camera_centre_accuracy(found, np.full_like(z, np.nan), 10.0))
+    alone = np.where((np.arange(5) == 1)[:, None, None], z, np.nan)
+    assert scenes.camera_centre_accuracy(alone, z, 10.0) == 0.0, "one camera is laid on its truth whatever is said of it"
 
 
 def test_planted_clouds() -> None:

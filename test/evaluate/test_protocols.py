@@ -18,7 +18,7 @@ from chromm_ros.evaluate.protocols.outcomes import of_segments
 from chromm_ros.evaluate.protocols.segments import Cut, segments
 from chromm_ros.evaluate.told import Told
 from chromm_ros.pipeline import Pipeline
-from chromm_ros.records import Frame
+from chromm_ros.records import Frame, Reconstruction, Window
 from chromm_ros.settings import merged
 from chromm_ros.synthetic.oracle import World
 from chromm_ros.synthetic.scene import PERIOD_NS, Scene, body
@@ -194,6 +194,49 @@ def test_two_cameras_have_no_gauge_by_centres() -> None:
     assert told["W-MPJPE-dagger by rotations"].value < 5e-6
     assert told["s-TE"].value is None and told["TE"].value < 5e-6
     assert told["GA-MPJPE"].value is None and "one person" in told["GA-MPJPE"].reason
+
+
+class Lost(Says):
+    """The truth, but that some cameras are not found."""
+
+    views: tuple[int, ...] = ()
+
+    def __call__(self, window: Window) -> Reconstruction:
+        result = super().__call__(window)
+        result.world_from_cam[:, self.views] = np.nan
+        return result
+
+
+@pytest.mark.parametrize("found", [0, 1, 2, 3])
+def test_cameras_that_were_not_found_leave_no_number_without_meaning(found: int) -> None:
+    scene = Scene(views=4, people=3)
+    chain = Lost(scene, RIGID)
+    chain.views = tuple(range(found, 4))
+    told = scores(Planted(scene, 2), chain, "steps")
+    for name, least in (("W-MPJPE-dagger by rotations", 1), ("W-MPJPE-dagger by centres", 3), ("TE", 2), ("AE", 2), ("s-TE", 3)):
+        assert (told[name].value is None) == (found < least) == bool(told[name].reason), name
+        assert found < least or told[name].value < 1e-5, name
+    for limit in (10, 15):
+        assert told[f"RRA@{limit}"].value == pytest.approx(found * (found - 1) / 12), "of six pairs"
+        assert told[f"CCA@{limit}"].value == (found / 4 if found > 1 else 0.0)
+        assert told[f"s-CCA@{limit}"].value == (0.75 if found == 3 else None)
+    assert told["PA-MPJPE"].value is None if found == 0 else told["PA-MPJPE"].value < 5e-6
+
+
+@pytest.mark.parametrize("known", [0, 1, 2, 3])
+def test_cameras_whose_true_pose_is_unknown_count_neither_way(known: int) -> None:
+    scene = Scene(views=4, people=3)
+
+    class Unsure(Planted):
+        def truth(self) -> Iterator[Truth]:
+            for truth in super().truth():
+                truth.world_from_cam[known:] = np.nan
+                yield truth
+
+    told = scores(Unsure(scene, 2), Says(scene, RIGID), "steps")
+    for name, least in (("RRA@10", 2), ("RRA@15", 2), ("CCA@10", 2), ("CCA@15", 2), ("s-CCA@10", 3)):
+        assert told[name].value == (1.0 if known >= least else None), name
+    assert (told["W-MPJPE-dagger by centres"].value is None) == (known < 3) and (told["TE"].value is None) == (known < 2)
 
 
 def test_nobody_found_has_reasons_and_no_values() -> None:

@@ -20,8 +20,6 @@ from chromm_ros.evaluate.protocols.steps import Step
 from chromm_ros.geometry.sim3 import Similarity
 
 NOBODY = "nobody was found"
-NO_POSE = "no camera has a found and a true pose"
-TOO_FEW = "a similarity takes two cameras to any other two"
 REASONS = {
     "RTE": "nobody was found who goes anywhere",
     "W-MPJPE-dagger by centres": "two cameras, or cameras on one line, leave a turn free",
@@ -59,7 +57,7 @@ def of_steps(parts: Sequence[Step]) -> dict[str, Any]:
     """
     angles = [part.camera_errors() for part in parts]
     cameras = [
-        summary(name, np.concatenate([each[name, unit] for each in angles]), unit, TOO_FEW if name.startswith("s-") else NO_POSE)
+        summary(name, np.concatenate([each[name, unit] for each in angles]), unit, scenes.FEW[3 if name.startswith("s-") else 2])
         for name, unit in angles[0]
     ]
     return {

@@ -1,7 +1,7 @@
 """Single moments of several cameras, each a closed set: EgoHumans and EgoExo4D by the protocol of HSfM (arXiv 2412.17806).
 
-W-MPJPE-dagger is given in both gauges (`evaluate.scenes`): by the cameras' centres, as HSfM has it, which means nothing where they stand
-on a line, and by their rotations. People are matched as `matching.in_world` says.
+W-MPJPE-dagger is given in both gauges (`evaluate.scenes`): by the cameras' centres, as HSfM has it, which means nothing where those that
+were found and whose true pose is known stand on a line, and by their rotations. People are matched as `matching.in_world` says.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from chromm_ros.evaluate.protocols.pictured import views
 from chromm_ros.evaluate.protocols.segments import by_cameras
 from chromm_ros.geometry.sim3 import Similarity
 
-DEGREES, PERCENT = (10.0,), (10.0, 15.0)
+DEGREES, PERCENT = (10.0, 15.0), (10.0, 15.0)
 """Limits of RRA and of CCA."""
 
 
@@ -59,7 +59,7 @@ class Step:
         by = {gauge: scenes.w_mpjpe_dagger(self.found_cameras, self.true_cameras, said, true, gauge) for gauge in scenes.GAUGES}
         several = np.isfinite(said).all(axis=(-2, -1)).sum() > 1
         values = {
-            "W-MPJPE-dagger by centres": nobody if scenes.on_a_line(self.true_cameras) else by["centres"],
+            "W-MPJPE-dagger by centres": nobody if scenes.turn_is_free(self.found_cameras, self.true_cameras) else by["centres"],
             "W-MPJPE-dagger by rotations": by["rotations"],
             "GA-MPJPE": scenes.ga_mpjpe(said, true) if several else nobody,
             "PA-MPJPE": bodies.pa_mpjpe(said, true),
@@ -67,19 +67,23 @@ class Step:
         return {(name, "m"): scenes.metres(errors) for name, errors in values.items()}
 
     def camera_errors(self) -> dict[tuple[str, str], Float64[np.ndarray, "N"]]:
-        """Of cameras and their pairs; shares are one number for each moment. Those with scale need three cameras (Kineo's rule)."""
+        """Of cameras and their pairs; shares are one number for each moment.
+
+        There is no error of centres of one camera alone, nor one with scale of two (Kineo's rule). A share counts cameras, or pairs of
+        them, whose true poses are known; whoever of them was not found is wrong.
+        """
         a, b = self.found_cameras, self.true_cameras
-        angles = scenes.angle_error(a, b)
-        shape = scenes.translation_error(a, b, with_scale=True)
-        told = scenes.scale_is_told(shape)
+        angles, pairs = scenes.angle_error(a, b), scenes.true_pairs(b)
+        shape = scenes.of_many(scenes.translation_error(a, b, with_scale=True), bodies.LEAST)
+        several, told = pairs.any(), np.isfinite(shape).any()
         values: dict[tuple[str, str], Float64[np.ndarray, "N"]] = {
-            ("TE", "m"): scenes.translation_error(a, b),
-            ("s-TE", "m"): shape if told else np.full(len(shape), np.nan),
+            ("TE", "m"): scenes.of_many(scenes.translation_error(a, b), 2),
+            ("s-TE", "m"): shape,
             ("AE", "deg"): angles,
         }
-        values |= {(f"RRA@{limit:g}", ""): np.array([scenes.share_below(angles, limit)]) for limit in DEGREES}
+        values |= {(f"RRA@{limit:g}", ""): np.array([scenes.share_below(angles, limit, pairs)]) for limit in DEGREES}
         for share in PERCENT:
-            values[f"CCA@{share:g}", ""] = np.array([scenes.camera_centre_accuracy(a, b, share)])
+            values[f"CCA@{share:g}", ""] = np.array([scenes.camera_centre_accuracy(a, b, share) if several else np.nan])
             values[f"s-CCA@{share:g}", ""] = np.array(
                 [scenes.camera_centre_accuracy(a, b, share, with_scale=True) if told else np.nan]
             )

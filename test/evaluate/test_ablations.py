@@ -98,7 +98,14 @@ def test_the_command_writes_table_and_settings(
     asked = ["eval", "ablations", "--weights", "untrained", "--count", "1", "--steps", "4"]
     assert cli.main([*asked, "--out", str(tmp_path)]) == 0
     assert (tmp_path / "ablations.md").read_text() in capsys.readouterr().out
+    text = (tmp_path / "ablations.md").read_text()
+    assert (
+        "\nWeights `untrained`, device " in text
+        and ", precision " in text
+        and "| one scene, 4 views, 1 step, 3 people, warm |" in text
+    )
     content = json.loads((tmp_path / "ablations.json").read_text())
+    assert content["runtime"][0]["unit"] == "s" and content["made"]["revision"]
     assert content["made"]["count"] == 1 and content["lines"][0]["config"]["fusion"]["mode"] == "average_triangulate"
     assert cli.main(["eval", "ablations", "--weights", "untrained", "--count", "99"]) == 1
     assert "--count is 99, expected 1 to 64" in capsys.readouterr().err

@@ -3,18 +3,23 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from chromm_ros.__main__ import main
+from chromm_ros.config import ChrommConfig
 from chromm_ros.data.bag import BagReader
 from chromm_ros.data.bag_writer import BagWriter
 from chromm_ros.errors import FileError
 from chromm_ros.evaluate import bag, place
+from chromm_ros.evaluate.bags import BagSequence
 from chromm_ros.evaluate.found import read_results
 from chromm_ros.evaluate.outcome import Outcome
+from chromm_ros.pipeline import Pipeline
+from chromm_ros.records import Reconstruction, Window
 
 TAKE = Path(__file__).resolve().parents[1] / "data" / "synthetic_take"
 BODIES = "chromm_ros/msg/SmplxBodyArray"
@@ -41,6 +46,25 @@ def later(content: Any) -> None:
 
 def elsewhere(content: Any) -> None:
     content.header.frame_id = "map"
+
+
+def test_the_chain_is_warm_before_the_first_window(tmp_path: Path) -> None:
+    done: list[str] = []
+
+    class Chain(Pipeline):
+        def __init__(self) -> None:
+            self.config, self.body = ChrommConfig(), SimpleNamespace(gender="neutral", kind="free")
+            self.predictor = SimpleNamespace(weights="w", device="cpu")
+
+        def warm_up(self, views: int, *_: int) -> None:
+            done.append(f"warm for {views}")
+
+        def __call__(self, _: Window) -> Reconstruction:
+            raise RuntimeError("it was asked")
+
+    with pytest.raises(RuntimeError, match="it was asked"):
+        bag.evaluate(BagSequence(TAKE, cameras=["cam1", "cam2"]), ChrommConfig(), tmp_path / "out", Chain())
+    assert done == ["warm for 2"]
 
 
 @pytest.fixture

@@ -50,6 +50,7 @@ def test_a_row_stands_beside_the_published_ones(rich: World, tmp_path: Path, cap
     assert float(row.split("|")[5]) == 1.0, "recall"
     assert "| CHROMM | 53.1 | 79 | 1.4 |  | quoted |" in told.out
     assert (out / "published.md").read_text() in told.out
+    assert "| each closed set, images in memory |" in told.out and "| one scene, 4 views, 1 step, 3 people, warm |" in told.out
     outcome = Outcome.read(out)
     assert outcome.config["protocol"] == {
         "dataset": "rich", "way": "multi", "known": "nothing", "sequences": "those of the tables",

@@ -1,6 +1,8 @@
 """The truth as prediction is right in every column, and a planted error shows in its own."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 import torch
 
 from chromm_ros.config import ChrommConfig
+from chromm_ros.evaluate.main import main
 from chromm_ros.evaluate.takes import Tally, judge, window_of
 from chromm_ros.evaluate.told import Told
 from chromm_ros.geometry import se3
@@ -128,3 +131,14 @@ def test_what_is_not_told_is_not_in_the_window(moments: Clip) -> None:
         assert len(frames) == 12
         assert all((f.intrinsics is not None) == intrinsics and (f.world_from_cam is not None) == poses for f in frames)
     assert Told(intrinsics=False, poses=False).text == "nothing known" and Told().text == "intrinsics and poses known"
+
+
+def test_the_command_says_what_computed_and_how_long_it_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "takes.json"
+    small = ["--count", "1", "--views", "2", "--steps", "1", "--width", "112", "--clothes", "uniforms", "--known", "poses"]
+    assert main(["takes", "--weights", "untrained", *small, "--json", str(file)]) == 0
+    text = capsys.readouterr().out
+    assert "\nWeights `untrained`, device " in text and "| one scene, 4 views, 1 step, 3 people, warm |" in text
+    content = json.loads(file.read_text(), parse_constant=lambda name: pytest.fail(name))
+    assert content["weights"] == "untrained" and all(content[name] for name in ("device", "precision", "revision"))
+    assert content["runtime"][0]["unit"] == "s" and content["rows"][0]["clothes"] == "uniforms"

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chromm_ros.errors import ConfigError, FileError, InputError
+from chromm_ros.errors import ConfigError, InputError
 from chromm_ros.evaluate.told import KNOWN
 from chromm_ros.settings import assignments, merged
 
@@ -125,12 +125,14 @@ def run(arguments: argparse.Namespace) -> int:
     import torch
 
     from chromm_ros.config import ChrommConfig
-    from chromm_ros.evaluate import published
+    from chromm_ros.evaluate import place, published
     from chromm_ros.evaluate.protocols.closed import SETTINGS, Runner
     from chromm_ros.evaluate.report import made_with, table
     from chromm_ros.pipeline import Pipeline
 
     names = _names(arguments)
+    if arguments.out:
+        place.folder(arguments.out)
     weights = {"model": {"checkpoint": arguments.weights}}
     config = merged(ChrommConfig(), SETTINGS, weights, assignments(arguments.set, "model.device=cpu"))
     pipeline = Pipeline(config)
@@ -143,13 +145,11 @@ def run(arguments: argparse.Namespace) -> int:
     joints = runner.ours.sets(outcome.joint_set)[0].name
     beside = published.beside(key, f"chromm_ros, {outcome.weights}", outcome.scores, joints, outcome.title)
     notes = "\n".join(f"- {note}" for note in outcome.notes)
-    sys.stdout.write(f"{made_with(outcome)}.\n\n{beside}\n\n{table(outcome.scores)}\n\n{notes}\n")
+    parts = (f"{made_with(outcome)}.", beside, table(outcome.scores), notes, table(outcome.runtime))
+    sys.stdout.write("\n\n".join(parts) + "\n")
     if arguments.out:
-        outcome.write(arguments.out)
-        try:
-            (arguments.out / FILE).write_text(f"{beside}\n")
-        except OSError as error:
-            raise FileError(f"'{arguments.out}' cannot be written: {error.strerror}") from None
+        outcome.write(place.clear(arguments.out))
+        place.write(arguments.out / FILE, f"{beside}\n")
     return 0
 
 

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from chromm_ros.errors import FileError, InputError
+from chromm_ros.errors import InputError
+from chromm_ros.evaluate import place
 from chromm_ros.evaluate.outcome import Outcome, Score1, Series
 from chromm_ros.evaluate.report import made_with, number
 
@@ -145,6 +146,38 @@ def what_differs(a: Outcome, b: Outcome) -> dict[str, tuple[Any, Any]]:
     return {name: (sides[0].get(name), sides[1].get(name)) for name in names if sides[0].get(name) != sides[1].get(name)}
 
 
+TASK = {
+    "protocol.dataset": "data set", "protocol.way": "protocol", "protocol.sequences": "sequences", "protocol.every": "every so many-th frame",
+    "recording.truth": "truth",
+}  # fmt: skip  # settings side by side
+"""Settings that say what was scored, in words; all others say by what, and may differ."""
+
+
+def _task(outcome: Outcome) -> dict[str, Any]:
+    leaves = dict(_leaves(outcome.config))
+    told = {words: leaves.get(name) for name, words in TASK.items()}
+    # Nothing was laid on a joint where nothing was scored.
+    return {**told, "joint set": outcome.joint_set if outcome.scores else None}
+
+
+def refuse_unlike(a: Outcome, b: Outcome) -> None:
+    """See that both were scored by one protocol on the same data: a difference of anything else is of the data, not of the chain.
+
+    Raises:
+        InputError: if they were not.
+    """
+    first, second = _task(a), _task(b)
+    different = [f"{name} ({_told(first[name])} and {_told(second[name])})" for name in first if first[name] != second[name]]
+    if different:
+        raise InputError(
+            f"'{a.title}' and '{b.title}' differ in {', '.join(different)}, expected one task: compare two runs of the same evaluation"
+        )
+
+
+def _told(value: Any) -> str:
+    return "none" if value is None else " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def _leaves(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in config.items():
         if isinstance(value, Mapping):
@@ -157,8 +190,9 @@ def markdown(a: Outcome, b: Outcome, found: list[Difference]) -> str:
     """The comparison as text.
 
     Raises:
-        InputError: if they have neither a score nor a frame in common.
+        InputError: if they are of different tasks, or have neither a score nor a frame in common.
     """
+    refuse_unlike(a, b)
     paired = any(entry.pairs for entry in found)
     scores = _scores(a.scores + a.runtime, b.scores + b.runtime)
     if not paired and not scores:
@@ -179,6 +213,7 @@ def markdown(a: Outcome, b: Outcome, found: list[Difference]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+TOO_FEW = f"needs {FEWEST} pieces of {PIECE} frames, or {ENOUGH} sequences"
 HOW = (
     f"Means over the pairs that both have, and the 95 % interval of the difference: percentiles of {DRAWS} bootstrap draws of whole "
     "sequences or pieces of them with everybody in them, because neighbouring frames and people of one world err together. "
@@ -189,7 +224,7 @@ HOW = (
 def _differences(found: list[Difference]) -> str:
     rows = []
     for d in found:
-        interval = "" if d.low is None or d.high is None else f"{number(d.low)} to {number(d.high)}"
+        interval = TOO_FEW if d.low is None or d.high is None else f"{number(d.low)} to {number(d.high)}"
         alone = f"{d.only_a} / {d.only_b}"
         rows.append(
             [
@@ -240,16 +275,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the comparison.
 
     Raises:
-        FileError: if a folder holds no outcome.
-        InputError: if they have nothing in common.
+        FileError: if a folder holds no outcome, or the file cannot be written.
+        InputError: if they are of different tasks, or have nothing in common.
     """
+    if arguments.json:
+        place.file(arguments.json)
     a, b = Outcome.read(arguments.a), Outcome.read(arguments.b)
     found = differences(a, b)
     sys.stdout.write(markdown(a, b, found))
     if arguments.json:
         rows = [{**asdict(entry), "difference": entry.difference, "verdict": entry.verdict} for entry in found]
-        try:
-            arguments.json.write_text(json.dumps({"differences": rows, "differs": what_differs(a, b)}, indent=1, allow_nan=False))
-        except OSError as error:
-            raise FileError(f"'{arguments.json}' cannot be written: {error.strerror}") from None
+        place.write(arguments.json, json.dumps({"differences": rows, "differs": what_differs(a, b)}, indent=1, allow_nan=False))
     return 0

@@ -70,6 +70,34 @@ def test_what_differs_is_told() -> None:
     assert "| window.length | 8 | 16 |" in text and "No setting" in markdown(a, a, differences(a, a))
 
 
+def test_runs_of_different_tasks_are_refused() -> None:
+    def of(joint_set: str = "smplx", **config: object) -> Outcome:
+        return planted(config={"window": {"length": 8}, **config}, joint_set=joint_set, per_joint_mm={})
+
+    bag = {"name": "bag", "truth": "bag", "cameras": ["a", "b"], "rig_frame": "world"}
+    ego = {"dataset": "egohumans", "way": "steps", "known": "nothing", "sequences": "those of the tables", "every": 50}
+    for a, b, said in (
+        (of(recording=bag), of("smpl", protocol=ego), r"data set \(none and egohumans\), .*truth \(bag and none\), joint set \(smplx and smpl\)"),
+        (of(recording=bag), of(recording={**bag, "truth": "other"}), r"truth \(bag and other\)"),
+        (of(protocol=ego), of(protocol={**ego, "dataset": "rich"}), r"data set \(egohumans and rich\)"),
+        (of(protocol=ego), of(protocol={**ego, "sequences": ["one"]}), r"sequences \(those of the tables and one\)"),
+        (of(), of("coco"), r"joint set \(smplx and coco\)"),
+    ):  # fmt: skip  # a case a line
+        with pytest.raises(InputError, match=said):
+            markdown(a, b, differences(a, b))
+    for a, b in (
+        (of(recording=bag), of(recording={**bag, "cameras": ["a"], "rig_frame": ""})),
+        (of(protocol=ego), of(protocol={**ego, "known": "poses"})),
+    ):
+        assert "B - A" in markdown(a, b, differences(a, b)), "what the chain was given may differ"
+
+
+def test_an_empty_interval_says_what_it_takes() -> None:
+    a, b = planted(1, 1, 40), planted(1, 1, 40, better_mm=9.0)
+    row = next(line for line in markdown(a, b, differences(a, b)).splitlines() if "cannot be told" in line)
+    assert "| needs 5 pieces of 100 frames, or 10 sequences |" in row and "| 1 pieces of 100 frames |" in row
+
+
 def test_nothing_in_common_is_one_sentence() -> None:
     a = planted()
     elsewhere = replace(a, series=tuple(replace(series, sequence="other") for series in a.series))

@@ -49,6 +49,8 @@ class Chunk:
     true_cameras: Float64[np.ndarray, "n V 4 4"]
     people: DetectionCounts
     pairs: PairCounts
+    unknown: int
+    """People at single moments who would have had to be found if the truth knew a joint of them."""
     found: Int64[np.ndarray, "D 3"]
     """Number of the moment, track and true person (-1: nobody) of everybody who was found, but those who need not be found."""
     there: Int64[np.ndarray, "G 2"]
@@ -110,6 +112,7 @@ def scored(before: list[Moment], now: list[Moment], begin: int, name: str) -> Ch
         np.stack([moment.truth.world_from_cam for moment in now]),
         sum(map(_detections, now), DetectionCounts()),
         sum(map(_pairs, now), PairCounts()),
+        sum(moment.unknown for moment in now),
         np.concatenate([_presences(t, moment) for t, moment in enumerate(now, begin)]),
         np.array([(t, k) for t, moment in enumerate(now, begin) for k in moment.truth.ids[moment.wanted]], np.int64).reshape(
             -1, 2

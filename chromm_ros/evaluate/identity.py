@@ -29,14 +29,24 @@ class DetectionCounts:
         return replace(self, **{entry.name: getattr(self, entry.name) + getattr(other, entry.name) for entry in fields(self)})
 
     @property
+    def found(self) -> int:
+        """Everybody who was found: what precision is a share of."""
+        return self.tp + self.fp
+
+    @property
+    def there(self) -> int:
+        """Everybody who had to be found: what recall is a share of."""
+        return self.tp + self.fn
+
+    @property
     def precision(self) -> float:
         """TP / (TP + FP); NaN where nothing was found."""
-        return _share(self.tp, self.tp + self.fp)
+        return _share(self.tp, self.found)
 
     @property
     def recall(self) -> float:
         """TP / (TP + FN); NaN where there was nothing to find."""
-        return _share(self.tp, self.tp + self.fn)
+        return _share(self.tp, self.there)
 
     @property
     def f1(self) -> float:

@@ -22,6 +22,8 @@ from chromm_ros.evaluate.moment import COMMON, Moment
 from chromm_ros.evaluate.outcome import CameraTrack, Score1, Series, Track, share, summary
 
 NO_MATCH = "nobody was matched"
+NO_TRUTH = "nobody had to be found"
+UNKNOWN = "the truth knows no joint of them: nobody had to be found"
 PART = "of nobody who was matched does the truth know every joint"
 REASONS = {
     "W-MPJPE": "nobody was matched in the first two counted moments of any chunk, by which it is laid on the truth",
@@ -135,7 +137,9 @@ class Judged:
 
     def _why(self, metric: str) -> str:
         """Why there may be no number of it."""
-        if not any(chunk.people.tp for chunk in self.chunks):
+        if not self._counts.there:
+            return self._nobody
+        if not self._counts.tp:
             return NO_MATCH
         if metric in {"W-MPJPE", "WA-MPJPE"}:
             if self.rule == "tram" and 0 < self._aligned.counted <= motion.CHUNK:
@@ -144,21 +148,27 @@ class Judged:
                 return PART
         return REASONS.get(metric, "the truth knows too few joints of those who were matched")
 
+    @cached_property
+    def _counts(self) -> DetectionCounts:
+        return sum((chunk.people for chunk in self.chunks), DetectionCounts())
+
+    @property
+    def _nobody(self) -> str:
+        """Why nobody had to be found."""
+        return UNKNOWN if any(chunk.unknown for chunk in self.chunks) else NO_TRUTH
+
     def _people(self) -> Iterator[Score1]:
-        counts = sum((chunk.people for chunk in self.chunks), DetectionCounts())
+        yield from people(self._counts, self._nobody)
         pairs = sum((chunk.pairs for chunk in self.chunks), PairCounts())
-        for name in ("precision", "recall", "f1"):
-            yield share(f"people {name}", getattr(counts, name), counts.tp + counts.fp + counts.fn, "nobody is there or found")
-        for name in ("accuracy", "precision", "recall", "f1"):
-            total = pairs.tp + pairs.fp + pairs.fn + pairs.tn
+        every = pairs.found + pairs.fn
+        for name, total in (("accuracy", every + pairs.tn), ("precision", pairs.found), ("recall", pairs.there), ("f1", every)):
             yield share(f"association {name}", getattr(pairs, name), total, "no such pairs of sights by two cameras")
 
     def _identity(self) -> Iterator[Score1]:
         (time, said, same), (truth_time, truth) = (
             np.concatenate(rows).T for rows in ([chunk.found for chunk in self.chunks], [chunk.there for chunk in self.chunks])
         )
-        value = idf1(time, said, truth_time, truth, same) if len(said) and len(truth) else float("nan")
-        yield share("IDF1", value, len(truth), "nobody was found")
+        yield share("IDF1", idf1(time, said, truth_time, truth, same), len(truth), f"{self._nobody}, and nobody was")
         yield Score1("identity switches", float(switches(time, said, same)), "", int((same >= 0).sum()))
 
     def _camera_scores(self) -> Iterator[Score1]:
@@ -229,3 +239,15 @@ class Judged:
             joints.get(self.joint_set, "22 joints of the body."),
             "Bodies that no camera saw at their stamp are not scored, nor whom the truth says no camera sees.",
         )
+
+
+def people(counts: DetectionCounts, nobody: str) -> Iterator[Score1]:
+    """Precision, recall and F1 of finding people, each with the count of those whom it is a share of.
+
+    Args:
+        counts: people at single moments.
+        nobody: why nobody had to be found, should it be so.
+    """
+    yield share("people precision", counts.precision, counts.found, "nobody was found")
+    yield share("people recall", counts.recall, counts.there, nobody)
+    yield share("people f1", counts.f1, counts.found + counts.fn, f"{nobody}, and nobody was")

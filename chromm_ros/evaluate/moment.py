@@ -52,12 +52,14 @@ class Moment:
     owner: Int64[np.ndarray, "A"]
     """Index of the true person that each result is, -1 for nobody."""
     wanted: Bool[np.ndarray, "B"]
-    """Who had to be found; a result that is somebody else who is there counts neither way."""
+    """Who had to be found: who counts, a camera in use sees, and the truth knows a joint of. Somebody else's result counts neither way."""
     distance: Float64[np.ndarray, "A B"]
     """Mean distance of joints in the truth's world, metres."""
     cameras: Float64[np.ndarray, "V 4 4"]
     """As found, NaN where not."""
     to_truth: Similarity
+    unknown: int
+    """People who would have had to be found if the truth knew a joint of them."""
 
 
 def pair(
@@ -68,7 +70,7 @@ def pair(
     Args:
         found: results.
         truths: of the recording.
-        cameras: names, in the order of the truth's poses.
+        cameras: names of those in use, in the order of the truth's poses; whom others alone see need not be found.
         same_world: whether results stand in the truth's world.
         limit_m: mean distance of joints from which on a result is nobody.
     """
@@ -86,6 +88,19 @@ def _moment(found: Found, truth: Truth, cameras: Sequence[str], *, same_world: b
     placed = to_truth.apply(said)
     distance = bodies.distances(*np.broadcast_arrays(placed[:, None], true[None])) / bodies.MM
     distance = np.where(np.isfinite(distance), distance, np.inf)
-    seen = np.array([bool(names) for names in truth.seen_by], bool) if truth.seen_by is not None else np.ones(len(true), bool)
+    counts, known = truth.counted & seen_in(truth, cameras), has_joints(truth)
     owner = match(np.minimum(distance, 1e6), limit_m).astype(np.int64)
-    return Moment(found, truth, said, placed, true, owner, truth.counted & seen, distance, poses, to_truth)
+    unknown = int((counts & ~known).sum())
+    return Moment(found, truth, said, placed, true, owner, counts & known, distance, poses, to_truth, unknown)
+
+
+def seen_in(truth: Truth, cameras: Iterable[str]) -> Bool[np.ndarray, "B"]:
+    """Whom at least one of these cameras sees; everybody where the truth does not tell."""
+    if truth.seen_by is None:
+        return np.ones(len(truth.ids), bool)
+    return np.array([not set(names).isdisjoint(cameras) for names in truth.seen_by], bool)
+
+
+def has_joints(truth: Truth) -> Bool[np.ndarray, "B"]:
+    """Of whom the truth knows a joint that is compared: of the others it does not say where they are."""
+    return np.asarray(np.isfinite(truth.joints[:, COMMON[truth.joint_set].places]).all(axis=-1).any(axis=-1))

@@ -62,7 +62,8 @@ def score(found: Mapping[int, Any], truth: Mapping[int, Any], limit_m: float = L
 
     Nothing is aligned: both must be in one frame, so the results those of a chain that knew the poses of its cameras in it. Bodies
     that no camera saw at their stamp (`seen_by`) are left out, as they stand where they were seen last. True people whom no camera
-    sees well enough need not be found; a body that is theirs counts neither way.
+    sees well enough need not be found; a body that is theirs counts neither way. Those of whom the truth knows no joint are as if they were
+    not there, as it does not say where they are.
 
     Args:
         found: results by stamp.
@@ -85,9 +86,10 @@ def score(found: Mapping[int, Any], truth: Mapping[int, Any], limit_m: float = L
 
 
 def _moment(found: Any, truth: Any, limit_m: float) -> Score:
-    said, true = [body for body in found.bodies if body.seen_by], list(truth.bodies)
-    a, b = _joints(said), _joints(true)
-    distance = np.linalg.norm(a[:, None] - b, axis=-1).mean(axis=-1)
+    said, b = [body for body in found.bodies if body.seen_by], _joints(truth.bodies)
+    known = np.isfinite(b).all(axis=-1).any(axis=-1)
+    a, b, true = _joints(said), b[known], [body for body, there in zip(truth.bodies, known, strict=True) if there]
+    distance = bodies.distances(*np.broadcast_arrays(a[:, None], b[None])) / bodies.MM
     owner = match(distance, limit_m)
     wanted = np.array([bool(person.seen_by) for person in true], bool)
     mine = np.flatnonzero(owner >= 0)

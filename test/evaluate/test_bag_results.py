@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from chromm_ros.evaluate.found import Found, Results, read_results
 from chromm_ros.evaluate.judged import Judged
 from chromm_ros.evaluate.moment import Moment, pair
 from chromm_ros.evaluate.outcome import Outcome, Score1
-from chromm_ros.evaluate.recording import read_bodies
+from chromm_ros.evaluate.recording import read_bodies, score
 from chromm_ros.evaluate.result import check_names, judge, one_world
 from chromm_ros.evaluate.shown import views
 from chromm_ros.geometry import se3
@@ -371,6 +372,51 @@ def test_whoever_need_not_be_found_counts_neither_way() -> None:
             scores = judged([said(0, ids)], [truth(0, **more)])
             assert scores["people precision"].value == scores["people recall"].value == scores["IDF1"].value == 1.0
             assert scores["MPJPE"].count == 1
+
+
+def test_whom_only_cameras_see_that_are_not_in_use_need_not_be_found() -> None:
+    moments = pair([said(0, (1,))], [truth(0, seen_by=(NAMES, ("d",)))], NAMES, same_world=True)
+    scores = by_name(Judged("by hand", moments, NAMES, same_world=True).scores())
+    assert scores["people recall"].value == 1.0 and scores["people recall"].count == 1
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_people_of_whom_the_truth_knows_no_joint_need_not_be_found(bad: float) -> None:
+    nowhere = np.where(np.array([False, True])[:, None, None], bad, truth(0).joints)
+    scores = judged([said(0, (1,))], [replace(truth(0), joints=nowhere)])
+    assert scores["people recall"].value == scores["people precision"].value == scores["IDF1"].value == 1.0
+    scores = judged([said(0)], [replace(truth(0), joints=np.full_like(nowhere, bad))])
+    for name in ("W-MPJPE", "MPJPE", "RTE", "people recall"):
+        assert scores[name].value is None and "the truth knows no joint of them" in scores[name].reason, name
+        assert scores[name].count == 0
+
+
+def test_nobody_there_is_told_apart_from_nobody_found() -> None:
+    nobody = Truth(0, np.zeros(0, np.int64), np.zeros((0, 55, 3)), "smplx", np.zeros(0, bool), RIG, ())
+    scores = judged([said(0)], [nobody])
+    assert (scores["people precision"].value, scores["people precision"].count) == (0.0, 2)
+    for name in ("people recall", "MPJPE"):
+        assert (scores[name].value, scores[name].count, scores[name].reason) == (None, 0, "nobody had to be found"), name
+    assert scores["people f1"].value == scores["IDF1"].value == 0.0, "two strangers"
+    empty = judged([said(0, ())], [nobody])
+    assert empty["IDF1"].reason == empty["people f1"].reason == "nobody had to be found, and nobody was"
+    lost = judged([said(0, ())], [truth(0)])
+    assert (lost["people recall"].value, lost["people recall"].count, lost["IDF1"].value) == (0.0, 2, 0.0)
+    assert lost["people precision"].reason == "nobody was found" and lost["people precision"].count == 0
+    assert "nobody was matched" in lost["MPJPE"].reason
+
+
+def test_bodies_of_a_recording_whose_truth_is_unknown_are_left_out() -> None:
+    def bodies(joints: np.ndarray) -> Any:
+        people = [SimpleNamespace(joints=person.reshape(-1), seen_by=["a"]) for person in joints]
+        return SimpleNamespace(header=SimpleNamespace(frame_id="world"), bodies=people)
+
+    unknown = np.where(np.array([False, True])[:, None, None], np.nan, PEOPLE)
+    unknown[0, 3] = np.nan
+    for limit in (1.0, np.inf):
+        told = score({0: bodies(PEOPLE[:1])}, {0: bodies(unknown)}, limit)
+        assert told.people.recall == told.people.precision == 1.0 and told.people.there == 1
+        assert told.mpjpe_mm == pytest.approx([0.0])
 
 
 def test_labels_that_are_missing_are_left_out() -> None:

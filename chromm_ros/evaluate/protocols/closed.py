@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from chromm_ros.data.truth import LabelledSequence, Truth
+from chromm_ros.evaluate.moment import has_joints, seen_in
 from chromm_ros.evaluate.protocols.joints import Ours
 from chromm_ros.evaluate.told import Told
 from chromm_ros.records import Frame, FrameSet, Reconstruction, Window
@@ -36,9 +37,11 @@ class Known:
     truth: Truth
     """All of it."""
     wanted: Bool[np.ndarray, "P"]
-    """Who has to be found: whom the protocol counts, and some camera sees."""
+    """Who has to be found: whom the protocol counts, some camera sees, and the truth knows a joint of."""
     intrinsics: Float64[np.ndarray, "V 3 3"]
     """The true ones, NaN where the sequence does not tell."""
+    unknown: int
+    """People who would have to be found if the truth knew a joint of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,13 +83,11 @@ def moments(sequence: LabelledSequence) -> Iterator[Labelled]:
 
 
 def _labelled(frames: tuple[Frame | None, ...], truth: Truth) -> Labelled:
-    wanted = truth.counted
-    if truth.seen_by is not None:
-        cameras = {frame.camera for frame in frames if frame is not None}
-        wanted = wanted & np.array([bool(cameras & set(names)) for names in truth.seen_by], bool)
+    counts = truth.counted & seen_in(truth, [frame.camera for frame in frames if frame is not None])
+    known = has_joints(truth)
     told = [None if frame is None else frame.intrinsics for frame in frames]
     intrinsics = np.stack([np.full((3, 3), np.nan) if matrix is None else matrix for matrix in told]).astype(np.float64)
-    return Labelled(frames, Known(truth, wanted, intrinsics))
+    return Labelled(frames, Known(truth, counts & known, intrinsics, int((counts & ~known).sum())))
 
 
 class Runner:

@@ -12,7 +12,8 @@ from jaxtyping import Float64, Int64
 
 from chromm_ros.evaluate import bodies, scenes
 from chromm_ros.evaluate.identity import DetectionCounts
-from chromm_ros.evaluate.outcome import CameraTrack, Score1, Series, Track, share, summary
+from chromm_ros.evaluate.judged import NO_TRUTH, PART, UNKNOWN, people
+from chromm_ros.evaluate.outcome import CameraTrack, Score1, Series, Track, summary
 from chromm_ros.evaluate.protocols.joints import Joints
 from chromm_ros.evaluate.protocols.pictured import MOST
 from chromm_ros.evaluate.protocols.segments import STILL_M, Cut, Segment
@@ -20,10 +21,12 @@ from chromm_ros.evaluate.protocols.steps import Step
 from chromm_ros.geometry.sim3 import Similarity
 
 NOBODY = "nobody was found"
+NO_POSE = "no camera has a found and a true pose, and nobody could be matched"
 REASONS = {
+    "WA-MPJPE": PART,
+    "W-MPJPE": PART,
     "RTE": "nobody was found who goes anywhere",
     "W-MPJPE-dagger by centres": "two cameras, or cameras on one line, leave a turn free",
-    "W-MPJPE-dagger by rotations": NOBODY,
     "GA-MPJPE": "one person alone: it would be PA-MPJPE",
 }
 THIN = 10
@@ -38,7 +41,7 @@ def of_segments(parts: Sequence[Segment], cut: Cut) -> dict[str, Any]:
         cut: how they were cut.
     """
     return {
-        "scores": (*_errors(parts), _camera_ways(parts), *_people(parts)),
+        "scores": (*_errors(parts), _camera_ways(parts), *people(_counts(parts), _nobody(parts))),
         "notes": (*_segment_notes(parts, cut), *_joint_notes(parts)),
         "series": tuple(_series(parts)),
         "views": tuple(view for part in parts for view in part.views)[:MOST],
@@ -61,7 +64,7 @@ def of_steps(parts: Sequence[Step]) -> dict[str, Any]:
         for name, unit in angles[0]
     ]
     return {
-        "scores": (*_errors(parts), *cameras, *_people(parts)),
+        "scores": (*_errors(parts), *cameras, *people(_counts(parts), _nobody(parts))),
         "notes": (*_step_notes(parts), *_joint_notes(parts)),
         "series": tuple(_series(parts)),
         "views": tuple(view for part in parts for view in part.views)[:MOST],
@@ -78,7 +81,27 @@ def _errors(parts: Sequence[Segment] | Sequence[Step]) -> Iterator[Score1]:
             if place and name == "RTE":
                 continue
             values = np.concatenate([errors[name, unit].reshape(-1) for errors in each])
-            yield summary(f"{name}, {joints.name}" if place else name, values, unit, REASONS.get(name, NOBODY))
+            yield summary(f"{name}, {joints.name}" if place else name, values, unit, _why(parts, name))
+
+
+def _why(parts: Sequence[Segment] | Sequence[Step], metric: str) -> str:
+    """Why there may be no number of it."""
+    total = _counts(parts)
+    if not total.there:
+        return _nobody(parts)
+    if not total.tp:
+        told = any(np.isfinite(part.to_truth.translation).all() for part in parts)
+        return NOBODY if told else NO_POSE
+    return REASONS.get(metric, "the truth knows too few joints of those who were found")
+
+
+def _counts(parts: Sequence[Segment] | Sequence[Step]) -> DetectionCounts:
+    return sum((part.counts for part in parts), DetectionCounts())
+
+
+def _nobody(parts: Sequence[Segment] | Sequence[Step]) -> str:
+    """Why nobody had to be found."""
+    return UNKNOWN if any(part.unknown for part in parts) else NO_TRUTH
 
 
 def _camera_ways(parts: Sequence[Segment]) -> Score1:
@@ -92,12 +115,6 @@ def _camera_ways(parts: Sequence[Segment]) -> Score1:
             if len(known) and np.linalg.norm(known - known[0], axis=-1).max() > STILL_M:
                 values.append(scenes.trajectory_error(found, true))
     return summary("camera ATE", np.concatenate(values), "m", "no camera moves")
-
-
-def _people(parts: Sequence[Segment] | Sequence[Step]) -> Iterator[Score1]:
-    total = sum((part.counts for part in parts), DetectionCounts())
-    for name in ("precision", "recall", "f1"):
-        yield share(f"people {name}", getattr(total, name), total.tp + total.fp + total.fn, NOBODY)
 
 
 def _series(parts: Sequence[Segment] | Sequence[Step]) -> Iterator[Series]:

@@ -81,6 +81,8 @@ class Segment:
     """Of the truth."""
     sets: tuple[Joints, ...]
     """What can be compared, that of the tables first."""
+    unknown: int = 0
+    """People at single moments who would have had to be found if the truth knew a joint of them."""
     views: tuple[View, ...] = ()
     """Images of its first moment, where they are to be shown."""
 
@@ -202,5 +204,6 @@ def _segment(
     total = sum(map(counts, owners, known), DetectionCounts())
     shown = views(sequence.name, first[0], said[0], owners[0], sets[0]) if first else ()
     return Segment(
-        sequence.name, sequence.cameras, stamps, ids, found, true, found_cameras, true_cameras, total, joint_set, sets, shown
-    )
+        sequence.name, sequence.cameras, stamps, ids, found, true, found_cameras, true_cameras, total, joint_set, sets,
+        sum(k.unknown for k in known), shown,
+    )  # fmt: skip  # in the order of its fields

@@ -49,6 +49,8 @@ class Step:
     """What can be compared, that of the tables first."""
     to_truth: Similarity
     """By which people were matched; for pictures, too."""
+    unknown: int = 0
+    """People who would have had to be found if the truth knew a joint of them."""
     views: tuple[View, ...] = ()
     """Its images, where they are to be shown."""
 
@@ -113,5 +115,5 @@ def _step(name: str, said: Said, moment: Labelled, ours: Ours, *, shown: bool) -
     mine = known.wanted
     return Step(
         name, truth.stamp_ns, truth.ids[mine], found[mine], truth.joints[mine], said.cameras, truth.world_from_cam,
-        counts(owner, known), truth.joint_set, sets, to_truth, views(name, moment, said, owner, sets[0]) if shown else (),
+        counts(owner, known), truth.joint_set, sets, to_truth, known.unknown, views(name, moment, said, owner, sets[0]) if shown else (),
     )  # fmt: skip  # one line each for found and told

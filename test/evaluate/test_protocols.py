@@ -105,6 +105,20 @@ def test_multi_is_chunks_of_25() -> None:
     assert [len(window.sets) for window in chain.windows] == [25, 2] and {len(s.frames) for s in chain.windows[0].sets} == {2}
 
 
+@pytest.mark.parametrize(("views", "chunk"), [(1, 12), (4, 4)])
+def test_by_trams_rule_the_last_segment_takes_what_is_left(views: int, chunk: int) -> None:
+    scene = Scene(views=views, people=1, moving=views == 1)
+    chain, cut = Says(scene, RIGID), Cut(segment=12, chunk=chunk, rule="tram")
+    told = scores(Planted(scene, 50), chain, "mono", cut=cut)
+    last = [13] if views == 1 else [4, 4, 4, 1]
+    assert [len(window.sets) for window in chain.windows] == ([12] * 3 if views == 1 else [4] * 9) + last
+    assert told["W-MPJPE"].count == 49 and told["W-MPJPE"].value < 5e-3 and told["people recall"].count == 49
+    assert not list(segments(Planted(scene, 12), Runner(chain, NOTHING, Ours()), cut)), "none has less than 12 behind it"
+    parts = list(segments(Planted(scene, 40), Runner(chain, NOTHING, Ours()), cut))
+    assert [len(part.stamps_ns) for part in parts] == [12, 12, 15]
+    assert "TRAM's rule" in of_segments(parts, cut)["notes"][0]
+
+
 def test_chunks_are_not_joined_by_cameras_that_move() -> None:
     scene = Scene(views=2, people=1, moving=True)
     with pytest.raises(InputError, match="moves, and chunks are joined by cameras that stand still"):
@@ -314,7 +328,7 @@ def test_one_chunk_of_images_is_held_at_a_time() -> None:
 
 
 def test_cuts_fit_into_segments() -> None:
-    assert Cut(segment=10, chunk=4).sizes == [4, 4, 2]
+    assert Cut(segment=10, chunk=4).sizes(10) == [4, 4, 2] and Cut(segment=10, chunk=10).sizes(7) == [7]
     with pytest.raises(InputError, match="expected from 1 to as many"):
         Cut(segment=10, chunk=11)
 

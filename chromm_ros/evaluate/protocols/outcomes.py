@@ -167,9 +167,13 @@ def _cameras(parts: Sequence[Segment]) -> Iterator[CameraTrack]:
 
 
 def _segment_notes(parts: Sequence[Segment], cut: Cut) -> Iterator[str]:
+    long = {
+        "wham": f"up to {cut.segment} frames each",
+        "tram": f"{cut.segment} frames each, the last of a sequence with what is left but for the final frame (TRAM's rule)",
+    }
     yield (
-        f"{_count(parts, 'segment')}, up to {cut.segment} frames each, each in a world of its own: RTE is of a segment's way, where "
-        "others have the whole sequence's."
+        f"{_count(parts, 'segment')}, {long[cut.rule]}, each in a world of its own: RTE is of a segment's way, where others have the whole "
+        "sequence's."
     )
     if cut.chunk < cut.segment:
         yield f"Segments are joined of chunks of {cut.chunk} frames, each a closed set, by a similarity on the poses of their cameras."

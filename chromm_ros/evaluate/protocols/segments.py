@@ -7,13 +7,14 @@ The chain's own stitching is not asked: it would carry more than poses from one 
 
 Segments are cut from the frames as they follow one another. Within a segment frames in which nobody counts, or nobody was found, are left
 out before anything is fitted, as WHAM leaves out the frames without labels. Every segment has a world of its own, so RTE is of each
-segment's way, where WHAM has it of the sequence's.
+segment's way, where WHAM has it of the sequence's. Where they are cut by TRAM's rule (`motion.chunks`), what is left at the end belongs to
+the last segment, which with one camera is one closed set all the same.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
+from itertools import islice, repeat
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -43,15 +44,24 @@ class Cut:
     """Frames that are judged together."""
     chunk: int = 100
     """Frames of a closed set; as many as a segment has, or a part of it."""
+    rule: str = "wham"
+    """Of the last segment: `wham` or `tram`, as `motion.chunks` has them."""
 
     def __post_init__(self) -> None:
         if not 0 < self.chunk <= self.segment:
             raise InputError(f"chunks have {self.chunk} frames and segments {self.segment}, expected from 1 to as many as these")
 
-    @property
-    def sizes(self) -> list[int]:
-        """Frames of the chunks of a segment."""
-        return [min(self.chunk, self.segment - begin) for begin in range(0, self.segment, self.chunk)]
+    def sizes(self, frames: int) -> list[int]:
+        """Frames of the chunks of a segment of so many."""
+        step = frames if self.chunk == self.segment else self.chunk
+        return [min(step, frames - begin) for begin in range(0, frames, step)]
+
+    def lengths(self, sequence: LabelledSequence) -> Iterable[int]:
+        """Frames of its segments, without end by WHAM's rule; TRAM's asks how many there are, and every truth is taken to have an image."""
+        if self.rule == "wham":
+            return repeat(self.segment)
+        count = sum(1 for _ in sequence.truth())
+        return [part.stop - part.start for part in motion.chunks(count, self.segment, self.rule)]
 
 
 MONO, MULTI = Cut(), Cut(chunk=25)
@@ -121,7 +131,7 @@ def by_cameras(found: Float64[np.ndarray, "T V 4 4"], truth: Float64[np.ndarray,
 
 
 def segments(sequence: LabelledSequence, run: Runner, cut: Cut, *, shown: bool = False) -> Iterator[Segment]:
-    """Every segment of a sequence; the last may be shorter.
+    """Every segment of a sequence; the last may be shorter, or longer by TRAM's rule.
 
     Args:
         sequence: with one camera or several.
@@ -133,17 +143,18 @@ def segments(sequence: LabelledSequence, run: Runner, cut: Cut, *, shown: bool =
         InputError: if chunks are to be joined by cameras that move.
     """
     stream, pictured = moments(sequence), shown
-    while True:
-        rig, said, known, first = Rig(), list[Said](), list[Known](), list[Labelled]()
-        for size in cut.sizes:
+    for frames in cut.lengths(sequence):
+        rig, said, known, first, chunks = Rig(), list[Said](), list[Known](), list[Labelled](), 0
+        for size in cut.sizes(frames):
             part = list(islice(stream, size))
             if part:
+                chunks += 1
                 said += rig.joined(run(part, sequence.cameras))
                 known += [moment.known for moment in part]
                 first = first or part[: int(pictured)]
         if not known:
             return
-        if len(known) > cut.chunk:
+        if chunks > 1:
             _check_still(sequence, known)
         yield _segment(sequence, said, known, run.ours, first)
         pictured = False

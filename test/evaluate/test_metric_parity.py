@@ -1,4 +1,8 @@
-"""Every number that the field's own code gave on the golden inputs."""
+"""Every number that the field's own code gave on the golden inputs.
+
+Tolerances: 1e-9 where that code computes in float64 on the same numbers (GHOST and HSfM on single moments, Kineo's formula, evo); where it
+rounds to float32 on the way, what is left of that: 1e-2 mm, 1e-3 %, 5e-6 m.
+"""
 
 import numpy as np
 import pytest
@@ -9,6 +13,8 @@ from chromm_ros.geometry.sim3 import fit_points
 
 SEQUENCES = ("walk250", "walk100", "short30", "exact", "noscale", "onef")
 SCENES = ("line4", "ring3", "ring4", "ring4_big", "ring5_1p", "two")
+EXACT = 1e-9
+"""Metres or degrees; measured are up to 4e-15 m and 7e-13 degrees."""
 FREE = {"line4", "two"}
 """Cameras on one line: centres leave a turn free, and each code's answer is what rounding makes of it (7.08 and 5.41 m for line4)."""
 
@@ -125,7 +131,7 @@ def test_scenes_of_several_views(name: str) -> None:
     if name in FREE:
         del pairs["W-MPJPE"]
     for key, value in pairs.items():
-        assert value == pytest.approx(float(z[f"out_ghost_{key}"]), abs=1e-6 if key != "AE" else 1e-5), key
+        assert value == pytest.approx(float(z[f"out_ghost_{key}"]), abs=EXACT), key
     for t in (5, 10, 15, 20, 25, 30):
         for scale in (False, True):
             limit = scenes.scene_size(true_cameras) * t / 100.0
@@ -140,12 +146,15 @@ def test_scenes_of_several_views(name: str) -> None:
             assert scenes.share_below(scenes.angle_error(cameras, true_cameras), t) == pytest.approx(
                 float(z[f"out_ghost_RRA@{t}"])
             )
-    np.testing.assert_allclose(scenes.translation_error(cameras, true_cameras), z["out_cj_TE"], atol=5e-6)
-    np.testing.assert_allclose(scenes.translation_error(cameras, true_cameras), z["out_hsfm_se3_per_cam_pos_error"], atol=5e-6)
-    np.testing.assert_allclose(
-        scenes.translation_error(cameras, true_cameras, with_scale=True), z["out_hsfm_sim3_per_cam_pos_error"], atol=5e-6
-    )
-    np.testing.assert_allclose(scenes.angle_error(cameras, true_cameras), z["out_cj_AE"], atol=1e-3)
+    for ours, cj, hsfm in (
+        (scenes.translation_error(cameras, true_cameras), "TE", "se3"),
+        (scenes.translation_error(cameras, true_cameras, with_scale=True), "s-TE", "sim3"),
+    ):
+        np.testing.assert_allclose(ours, z[f"out_cj_{cj}"], rtol=0.0, atol=5e-6)
+        np.testing.assert_allclose(ours, z[f"out_hsfm_{hsfm}_per_cam_pos_error"], rtol=0.0, atol=EXACT)
+    # Left out: out_hsfm_{se3,sim3}_per_pair_deg_error. That early code turns R_i R_j^T of cam2world, which another choice of the world
+    # changes (`two`: 28.9 degrees for 3.6); the later ones have R_i^T R_j, as here.
+    np.testing.assert_allclose(scenes.angle_error(cameras, true_cameras), z["out_cj_AE"], rtol=0.0, atol=5e-5)
     by_centres = scenes.w_mpjpe_dagger(cameras, true_cameras, found, truth)
     by_rotations = scenes.w_mpjpe_dagger(cameras, true_cameras, found, truth, by="rotations")
     for person in people:
@@ -155,12 +164,20 @@ def test_scenes_of_several_views(name: str) -> None:
         assert scenes.metres(bodies.pa_mpjpe(found, truth))[person] == pytest.approx(
             float(z[f"out_cj_p{person}_pa"].mean()), abs=1e-5
         )
-        assert scenes.metres(by_rotations)[person] == pytest.approx(float(z["out_kineo_def_w_mpjpe"][person].mean()), abs=1e-9)
+        assert scenes.metres(by_rotations)[person] == pytest.approx(float(z["out_kineo_def_w_mpjpe"][person].mean()), abs=EXACT)
 
 
 def test_camera_trajectories_as_evo_lays_them() -> None:
     z = golden("camtraj_a")
     for kind, scale in (("sim3", True), ("se3", False)):
         error = scenes.trajectory_error(z["in_est"][:, :3], z["in_gt_pos"], with_scale=scale)
-        assert error.mean() == pytest.approx(float(z[f"out_ate_{kind}_mean"]), abs=1e-9)
-        assert np.sqrt((error**2).mean()) == pytest.approx(float(z[f"out_ate_{kind}_rmse"]), abs=1e-9)
+        for name, value in (
+            ("mean", error.mean()),
+            ("median", np.median(error)),
+            ("std", error.std()),
+            ("min", error.min()),
+            ("max", error.max()),
+            ("rmse", np.sqrt((error**2).mean())),
+            ("sse", (error**2).sum()),
+        ):
+            assert value == pytest.approx(float(z[f"out_ate_{kind}_{name}"]), rel=0.0, abs=EXACT), (kind, name)

@@ -1,6 +1,6 @@
 """What is kept of a chunk of moments once it is scored: numbers, so that a recording ten times as long holds no more joints than a short one.
 
-A chunk has n moments, P true people and V cameras. It keeps 208 bytes for each person and moment and 256 for each camera and moment; joints
+A chunk has n moments, P true people and V cameras. It keeps 216 bytes for each person and moment and 280 for each camera and moment; joints
 go with the chunk. The three moments before it come along, as accelerations and jerks reach over the border. What is laid on the truth chunk
 by chunk (W- and WA-MPJPE) has chunks of its own, of the moments that count: `Aligned`.
 """
@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from chromm_ros.errors import InputError
-from chromm_ros.evaluate import bodies, motion
+from chromm_ros.evaluate import bodies, motion, scenes
 from chromm_ros.evaluate.identity import DetectionCounts, PairCounts, association
 from chromm_ros.evaluate.moment import COMMON, Moment
 from chromm_ros.evaluate.recording import LIMIT_M, NOBODY, sights
@@ -44,6 +44,8 @@ class Chunk:
     """MPJPE of each joint alone, in the order of the truth's set."""
     joint_count: Float64[np.ndarray, "K"]
     """Of bodies in it."""
+    centres: Float64[np.ndarray, "n V 3"]
+    """Of cameras as found, in the results' own world; NaN where not."""
     cameras: Float64[np.ndarray, "n V 4 4"]
     """As found, in the truth's world; NaN where not."""
     true_cameras: Float64[np.ndarray, "n V 4 4"]
@@ -101,6 +103,7 @@ def scored(before: list[Moment], now: list[Moment], begin: int, name: str) -> Ch
             "placed": bodies.distances(placed, true),
             "MPJPE": bodies.mpjpe(placed, true, hips),
             "PA-MPJPE": bodies.pa_mpjpe(placed, true),
+            "GA-MPJPE": _together(said, true),
             "acceleration": bodies.acceleration_error(*accelerated, 1.0, hips),
             "jitter": motion.jitter(arrays["said"], 1.0),
             "true jitter": motion.jitter(arrays["true"], 1.0),
@@ -108,6 +111,7 @@ def scored(before: list[Moment], now: list[Moment], begin: int, name: str) -> Ch
         roots,
         bodies.by_joint(off, hips, ours.places),
         count,
+        np.stack([moment.cameras[:, :3, 3] for moment in now]),
         np.stack([moment.to_truth.apply_to_poses(moment.cameras) for moment in now]),
         np.stack([moment.truth.world_from_cam for moment in now]),
         sum(map(_detections, now), DetectionCounts()),
@@ -213,6 +217,12 @@ def _arrays(moments: Sequence[Moment], ids: Sequence[int], joints: int) -> Rows:
                 column = place[int(moment.truth.ids[moment.owner[k]])]
                 made["said"][t, column], made["placed"][t, column] = moment.said[k], moment.placed[k]
     return made
+
+
+def _together(found: Float64[np.ndarray, "n P J 3"], truth: Float64[np.ndarray, "n P J 3"]) -> Float64[np.ndarray, "n P"]:
+    """GA-MPJPE, mm; NaN where one person is alone, of whom it would be PA-MPJPE."""
+    error = scenes.ga_mpjpe(found, truth)
+    return np.where(np.isfinite(error).sum(axis=1, keepdims=True) > 1, error, np.nan)
 
 
 def _detections(moment: Moment) -> DetectionCounts:

@@ -28,12 +28,20 @@ PART = "of nobody who was matched does the truth know every joint"
 REASONS = {
     "W-MPJPE": "nobody was matched in the first two counted moments of any chunk, by which it is laid on the truth",
     "WA-MPJPE": PART,
+    "GA-MPJPE": "nobody was matched beside somebody else: of one person it would be PA-MPJPE",
     "RTE": "nobody who was matched goes anywhere from a moment to the next",
     "Accel": "nobody was matched, with every joint known, in three moments that follow one another",
     "Jitter": "nobody was matched in four moments that follow one another",
     "Jitter of the truth": "of nobody does the truth know every joint in four moments that follow one another",
 }
 """Why there is no number of a metric although somebody was matched."""
+ATE = (("camera ATE", True), ("camera ATE, no scale", False))
+"""Names, and whether the scale is free."""
+FEW_PLACES = {
+    True: "the cameras stand still in fewer than three places: a similarity lays two on any two",
+    False: "one camera stands still, or none is known: a rigid motion lays it on its place",
+}
+"""Why there may be no ATE, by whether the scale is free."""
 THRESHOLDS = (10.0, 15.0)
 """Of RRA (degrees), CCA and s-CCA (percent of the scene's size)."""
 
@@ -117,6 +125,7 @@ class Judged:
             (self.world_name, "mm"): of("placed"),
             ("MPJPE", "mm"): of("MPJPE"),
             ("PA-MPJPE", "mm"): of("PA-MPJPE"),
+            ("GA-MPJPE", "mm"): of("GA-MPJPE"),
             ("Accel", "m/s^2"): of("acceleration") * self.fps**2,
             ("Jitter", "10 m/s^3"): of("jitter") * self.fps**3,
             ("Jitter of the truth", "10 m/s^3"): of("true jitter") * self.fps**3,
@@ -174,7 +183,8 @@ class Judged:
     def _camera_scores(self) -> Iterator[Score1]:
         shares = tuple(f"{name}@{t:g}" for name in ("RRA", "CCA", "s-CCA") for t in THRESHOLDS)
         if self.same_world:
-            for name, unit in (("TE", "m"), ("s-TE", "m"), ("AE", "deg"), *((name, "") for name in shares)):
+            ways = tuple((name, "m") for name, _ in ATE)
+            for name, unit in (("TE", "m"), ("s-TE", "m"), ("AE", "deg"), *((name, "") for name in shares), *ways):
                 yield Score1(name, None, unit, 0, "the chain was told the cameras' poses")
             return
         found, true = self._poses
@@ -191,6 +201,10 @@ class Judged:
         for t in THRESHOLDS:
             values = scenes.camera_centre_accuracy(found[told], true[told], t, with_scale=True)
             yield summary(f"s-CCA@{t:g}", values, "", scenes.FEW[3])
+        centres = np.concatenate([chunk.centres for chunk in self.chunks])
+        for name, scale in ATE:
+            values = scenes.rig_trajectory_error(centres, true[..., :3, 3], with_scale=scale)
+            yield summary(name, values, "m", FEW_PLACES[scale])
 
     def series(self) -> tuple[Series, ...]:
         """Errors of each person at each moment."""

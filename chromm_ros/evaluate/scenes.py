@@ -23,6 +23,8 @@ FEW = {
     3: "no moment has three cameras with a found and a true pose: a similarity takes two centres to any other two",
 }
 """Why errors of centres, after a rigid motion and after a similarity, mean nothing."""
+STILL_M = 0.05
+"""Farthest that a camera which stands still may be from where it was first."""
 
 
 def gauge(
@@ -167,6 +169,28 @@ def trajectory_error(
     if both.sum() >= LEAST:
         error[both] = lengths(fit_points(a[both], b[both], with_scale=with_scale).apply(a[both]) - b[both])
     return error
+
+
+def rig_trajectory_error(
+    found: Float[np.ndarray, "T V 3"], truth: Float[np.ndarray, "T V 3"], *, with_scale: bool = True
+) -> Float[np.ndarray, "T V"]:
+    """The same for several cameras, whose ways are laid on the true ones together.
+
+    NaN where that tells nothing: a rigid motion lays one camera that stands still on its place, a similarity two.
+    """
+    both = np.isfinite(found).all(axis=-1, keepdims=True) & np.isfinite(truth).all(axis=-1, keepdims=True)
+    ways = np.moveaxis(np.where(both, truth, np.nan), 1, 0)
+    places = sum(LEAST if moves(way) else 1 for way in ways if np.isfinite(way).any())
+    if places < (LEAST if with_scale else 2):
+        return np.full(found.shape[:2], np.nan)
+    error = trajectory_error(found.reshape(-1, 3), truth.reshape(-1, 3), with_scale=with_scale)
+    return error.reshape(found.shape[:2])
+
+
+def moves(way: Float[np.ndarray, "T 3"]) -> bool:
+    """Whether a camera with these true centres, NaN where not known, does not stand still."""
+    known = way[np.isfinite(way).all(axis=-1)]
+    return len(known) > 0 and bool(lengths(known - known[0]).max() > STILL_M)
 
 
 def metres(error_mm: Float[np.ndarray, "*B"]) -> Float[np.ndarray, "*B"]:

@@ -19,18 +19,19 @@ from chromm_ros.data.messages import body_params
 from chromm_ros.data.result_writer import NAMESPACE, ResultWriter
 from chromm_ros.data.truth import Truth
 from chromm_ros.errors import FileError, InputError
-from chromm_ros.evaluate import motion
+from chromm_ros.evaluate import motion, scenes
 from chromm_ros.evaluate.bag import room, run_chain
 from chromm_ros.evaluate.bags import BagSequence
 from chromm_ros.evaluate.found import Found, Results, read_results
 from chromm_ros.evaluate.judged import Judged
 from chromm_ros.evaluate.moment import Moment, pair
 from chromm_ros.evaluate.outcome import Outcome, Score1
-from chromm_ros.evaluate.recording import read_bodies, score
+from chromm_ros.evaluate.recording import LIMIT_M, read_bodies, score
 from chromm_ros.evaluate.result import check_names, judge, one_world
 from chromm_ros.evaluate.shown import views
 from chromm_ros.geometry import se3
 from chromm_ros.geometry.rotation import matrix_from_rotvec
+from chromm_ros.geometry.sim3 import Similarity
 from chromm_ros.made_with import MadeWith
 from chromm_ros.records import BodyParams, CameraEstimate, Person, Reconstruction, Window
 
@@ -125,6 +126,7 @@ def test_the_truth_in_the_chains_place_is_right_in_every_score(right: tuple[Path
     assert "told the cameras' poses" in scores["TE"].reason
     assert [track.person for track in outcome.tracks] == sorted({int(b.track_id) for m in truths().values() for b in m.bodies})
     np.testing.assert_allclose(outcome.cameras[2].found, outcome.cameras[2].truth, atol=1e-9)
+    assert outcome.cameras[2].found.shape == outcome.cameras[2].truth.shape == (1, 4, 4), "it stands still"
     assert outcome.per_joint_mm["MPJPE"].shape == (22,) and np.nanmax(outcome.per_joint_mm["MPJPE"]) < 1e-2
     assert [view.camera for view in outcome.views] == ["cam1", "cam2", "cam3", "cam4"]
     for view in outcome.views:
@@ -255,8 +257,11 @@ def said(at: int, ids: tuple[int, ...] = (1, 2), shift: float = 0.0, poses: np.n
     return Found(at, np.array(ids, np.int64), joints, seen, dict(zip(NAMES, poses, strict=True)))
 
 
-def judged(found: list[Found], true: list[Truth], *, same_world: bool = True, **more: Any) -> dict[str, Score1]:
-    return by_name(Judged("by hand", pair(found, true, NAMES, same_world=same_world), NAMES, same_world, **more).scores())
+def judged(
+    found: list[Found], true: list[Truth], *, same_world: bool = True, limit_m: float = LIMIT_M, **more: Any
+) -> dict[str, Score1]:
+    moments = pair(found, true, NAMES, same_world=same_world, limit_m=limit_m)
+    return by_name(Judged("by hand", moments, NAMES, same_world, **more).scores())
 
 
 @pytest.mark.parametrize("joint_set", ["smplx", "smpl", "coco"])
@@ -301,6 +306,51 @@ def test_one_camera_tells_no_error_of_cameras_and_two_none_with_free_scale() -> 
     assert scores["RRA@10"].value == 1.0 and scores["CCA@15"].value < 1.0
 
 
+def test_a_world_that_drifts_shows_in_the_cameras_way_alone() -> None:
+    shift = np.zeros((6, 3, 4, 4))
+    shift[..., 0, 3] = 0.1 * (-1.0) ** np.arange(6)[:, None]
+    scores = judged([said(k, poses=RIG + shift[k]) for k in range(6)], [truth(k) for k in range(6)], same_world=False)
+    assert scores["TE"].value == pytest.approx(0.0, abs=1e-9), "each moment is laid on the truth by itself"
+    assert scores["camera ATE, no scale"].value == pytest.approx(0.1, rel=1e-3) and scores["camera ATE"].count == 18
+    assert 0.05 < scores["camera ATE"].value <= 0.1
+    large = Similarity(np.array(1.3), ELSEWHERE[:3, :3], ELSEWHERE[:3, 3])
+    scores = judged([said(k, poses=large.apply_to_poses(RIG)) for k in range(6)], [truth(k) for k in range(6)], same_world=False)
+    away = np.linalg.norm(RIG[:, :3, 3] - RIG[:, :3, 3].mean(axis=0), axis=-1).mean()
+    assert scores["camera ATE"].value < 1e-9 and scores["camera ATE, no scale"].value == pytest.approx(0.3 * away)
+    told = judged([said(0)], [truth(0)])
+    assert told["camera ATE"].reason == told["camera ATE, no scale"].reason == "the chain was told the cameras' poses"
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("moving", [False, True])
+def test_cameras_that_stand_in_one_or_two_places_tell_no_way(count: int, moving: bool) -> None:
+    true, said_poses = np.tile(RIG, (8, 1, 1, 1)), np.tile(RIG, (8, 1, 1, 1))
+    true[:, count:] = np.nan
+    said_poses[..., :3, 3] += np.random.default_rng(4).normal(0.0, 0.02, (8, 3, 3))
+    for poses in (true, said_poses):
+        poses[:, 0, :3, 3] += moving * np.stack([np.arange(8.0), np.arange(8.0) ** 2 / 9.0, np.sin(np.arange(8.0))], axis=-1)
+    found, known = ([make(k, **{name: poses[k]}) for k in range(8)] for make, name, poses in ((said, "poses", said_poses), (truth, "world_from_cam", true)))  # fmt: skip  # both sides
+    scores = judged(found, known, same_world=False)
+    for name, scale, least in (("camera ATE", True, 3), ("camera ATE, no scale", False, 2)):
+        if moving or count >= least:
+            centres = (poses[:, :count, :3, 3].reshape(-1, 3) for poses in (said_poses, true))
+            expected = scenes.trajectory_error(*centres, with_scale=scale)
+            assert scores[name].value == pytest.approx(expected.mean()) and scores[name].count == 8 * count
+        else:
+            assert scores[name].value is None and "still" in scores[name].reason
+
+
+def test_all_people_of_a_moment_are_laid_on_the_truth_together() -> None:
+    beside = PEOPLE[:, :22] + np.array([0.2, 0.0, 0.0])[None, None] * np.array([1.0, -1.0])[:, None, None]
+    found = [replace(said(0), joints=1.2 * beside), said(1, (1,))]
+    scores = judged(found, [truth(0), truth(1)], limit_m=np.inf)
+    expected = scenes.ga_mpjpe(beside, PEOPLE[:, :22])
+    assert scores["GA-MPJPE"].value == pytest.approx(expected.mean()) and scores["GA-MPJPE"].count == 2
+    assert scores["PA-MPJPE"].value == pytest.approx(0.0, abs=1e-6) and scores["PA-MPJPE"].count == 3
+    alone = judged([said(0, (1,))], [truth(0)])
+    assert alone["GA-MPJPE"].value is None and "beside somebody else" in alone["GA-MPJPE"].reason
+
+
 def test_what_is_kept_of_chunks_is_numbers_and_nothing_is_lost_between_them() -> None:
     count, shifts = 104, np.random.default_rng(2).normal(0.0, 0.1, 104)
     found = [said(k, (1,) if k == 50 else (1, 2), shift) for k, shift in enumerate(shifts)]
@@ -314,7 +364,7 @@ def test_what_is_kept_of_chunks_is_numbers_and_nothing_is_lost_between_them() ->
         if isinstance(value, np.ndarray)
     ]
     assert all(value.base is None or value.base.nbytes < 2 * value.nbytes for value in arrays), "no view of all joints"
-    assert sum(value.nbytes for value in arrays) / count < 2 * 240 + 3 * 256 + 64, "of two people and three cameras"
+    assert sum(value.nbytes for value in arrays) / count < 2 * 240 + 3 * 280 + 64, "of two people and three cameras"
     joints = np.stack([np.full((2, 22, 3), np.nan) for _ in found])
     for t, moment in enumerate(found):
         joints[t, : len(moment.joints)] = moment.joints

@@ -64,6 +64,10 @@ def test_scale_is_no_error_but_of_the_way() -> None:
     told = scores(Planted(scene, 20), Says(scene, [world(4, scale)]), "mono")
     assert told["WA-MPJPE"].value < 5e-3 and told["W-MPJPE"].value < 5e-3
     root = np.stack([scene.joints(k)[0, 0] for k in range(20)])
+    eyes = np.stack([scene.cameras(k)[0, :3, 3] for k in range(20)])
+    assert told["camera ATE"].value < 1e-6
+    away = np.linalg.norm(eyes - eyes.mean(axis=0), axis=-1).mean()
+    assert told["camera ATE, no scale"].value == pytest.approx((scale - 1.0) * away, rel=1e-6)
     way = np.linalg.norm(np.diff(root, axis=0), axis=-1).sum()
     expected = 100.0 * (scale - 1.0) * np.linalg.norm(root - root.mean(axis=0), axis=-1).mean() / way
     assert told["RTE"].value == pytest.approx(expected, rel=1e-4)

@@ -12,11 +12,11 @@ from jaxtyping import Float64, Int64
 
 from chromm_ros.evaluate import bodies, scenes
 from chromm_ros.evaluate.identity import DetectionCounts
-from chromm_ros.evaluate.judged import NO_TRUTH, PART, UNKNOWN, people
+from chromm_ros.evaluate.judged import ATE, NO_TRUTH, PART, UNKNOWN, people
 from chromm_ros.evaluate.outcome import CameraTrack, Score1, Series, Track, summary
 from chromm_ros.evaluate.protocols.joints import Joints
 from chromm_ros.evaluate.protocols.pictured import MOST
-from chromm_ros.evaluate.protocols.segments import STILL_M, Cut, Segment
+from chromm_ros.evaluate.protocols.segments import Cut, Segment
 from chromm_ros.evaluate.protocols.steps import Step
 from chromm_ros.geometry.sim3 import Similarity
 
@@ -41,7 +41,7 @@ def of_segments(parts: Sequence[Segment], cut: Cut) -> dict[str, Any]:
         cut: how they were cut.
     """
     return {
-        "scores": (*_errors(parts), _camera_ways(parts), *people(_counts(parts), _nobody(parts))),
+        "scores": (*_errors(parts), *_camera_ways(parts), *people(_counts(parts), _nobody(parts))),
         "notes": (*_segment_notes(parts, cut), *_joint_notes(parts)),
         "series": tuple(_series(parts)),
         "views": tuple(view for part in parts for view in part.views)[:MOST],
@@ -104,17 +104,19 @@ def _nobody(parts: Sequence[Segment] | Sequence[Step]) -> str:
     return UNKNOWN if any(part.unknown for part in parts) else NO_TRUTH
 
 
-def _camera_ways(parts: Sequence[Segment]) -> Score1:
-    """ATE of cameras that move, each laid on its true way by a similarity, segment by segment."""
-    values = [np.zeros(0)]
-    for part in parts:
+def _camera_ways(parts: Sequence[Segment]) -> Iterator[Score1]:
+    """ATE of cameras that move, each laid on its true way by a similarity, and by a rigid motion, segment by segment."""
+    ways = [
+        (found, true)
+        for part in parts
         for found, true in zip(
             *(np.moveaxis(poses[..., :3, 3], 1, 0) for poses in (part.found_cameras, part.true_cameras)), strict=True
-        ):
-            known = true[np.isfinite(true).all(axis=-1)]
-            if len(known) and np.linalg.norm(known - known[0], axis=-1).max() > STILL_M:
-                values.append(scenes.trajectory_error(found, true))
-    return summary("camera ATE", np.concatenate(values), "m", "no camera moves")
+        )
+        if scenes.moves(true)
+    ]
+    for name, scale in ATE:
+        values = [scenes.trajectory_error(found, true, with_scale=scale) for found, true in ways]
+        yield summary(name, np.concatenate([np.zeros(0), *values]), "m", "no camera moves")
 
 
 def _series(parts: Sequence[Segment] | Sequence[Step]) -> Iterator[Series]:

@@ -21,7 +21,7 @@ from jaxtyping import Float64, Int64
 
 from chromm_ros.data.truth import LabelledSequence
 from chromm_ros.errors import InputError
-from chromm_ros.evaluate import bodies, motion
+from chromm_ros.evaluate import bodies, motion, scenes
 from chromm_ros.evaluate.identity import DetectionCounts
 from chromm_ros.evaluate.outcome import View
 from chromm_ros.evaluate.protocols.closed import Known, Labelled, Runner, Said, moments
@@ -31,9 +31,6 @@ from chromm_ros.evaluate.protocols.pictured import views
 from chromm_ros.geometry import se3
 from chromm_ros.geometry.rotation import mean_rotation
 from chromm_ros.geometry.sim3 import Similarity, fit_poses
-
-STILL_M = 0.05
-"""Farthest that a camera of a rig may move within a segment if chunks are to be joined by it."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +182,7 @@ class Rig:
 def _check_still(sequence: LabelledSequence, known: Sequence[Known]) -> None:
     centres = np.stack([moment.truth.world_from_cam[:, :3, 3] for moment in known])
     for name, way in zip(sequence.cameras, np.moveaxis(centres, 1, 0), strict=True):
-        if np.isfinite(way).all() and np.linalg.norm(way - way[0], axis=-1).max() > STILL_M:
+        if scenes.moves(way):
             raise InputError(
                 f"{name} of {sequence.name} moves, and chunks are joined by cameras that stand still: leave it out, or judge it alone "
                 "(--mono)"

@@ -20,8 +20,8 @@ import torch
 from chromm_ros.config import ChrommConfig
 from chromm_ros.data.moment import Moment
 from chromm_ros.errors import ConfigError
-from chromm_ros.evaluate import place, runtime
-from chromm_ros.evaluate.compare import bootstrap
+from chromm_ros.evaluate import place, published, runtime
+from chromm_ros.evaluate.compare import FEWEST, bootstrap
 from chromm_ros.evaluate.remembered import Remembered
 from chromm_ros.evaluate.report import made_with
 from chromm_ros.evaluate.report import table as scores
@@ -35,6 +35,7 @@ from chromm_ros.synthetic.world.take import TakeOptions
 
 PERIOD_S = 0.1
 _OF_VIEWS = {f.name for f in fields(Moment)} - {"stamp_ns", "ids", "body", "joints"}
+TOO_FEW = f"(an interval needs {FEWEST} takes)"
 COLUMNS = ("W-MPJPE mm", "MPJPE mm", "PA-MPJPE mm", "people F1", "association", "association precision", "association recall")
 
 
@@ -61,11 +62,26 @@ class Line:
 
     @property
     def told(self) -> str:
-        """The difference in words."""
-        if self.difference is None or not np.isfinite(self.difference):
+        """The difference in words, or why there is none."""
+        if self.same_as:
+            return f"as {self.same_as}"
+        if self.difference is None:
+            return "the first"
+        if not np.isfinite(self.difference):
+            return f"{self.key}: no take has a value in both"
+        interval = f"[{self.low:+.3g}, {self.high:+.3g}]" if self.low is not None and self.high is not None else TOO_FEW
+        return f"{self.key}: {self.difference:+.3g} {interval}"
+
+    def cell(self, name: str) -> str:
+        """A score in words, or why there is none; empty where an earlier line shows it."""
+        value = self.scores.get(name, float("nan"))
+        if self.same_as:
             return ""
-        interval = "" if self.low is None or self.high is None else f" [{self.low:+.3g}, {self.high:+.3g}]"
-        return f"{self.difference:+.3g}{interval}"
+        if np.isfinite(value):
+            return f"{value:.3g}"
+        if name.startswith("association"):
+            return "one camera" if self.variant.views == 1 else "no such pairs"
+        return "nobody found"
 
 
 def ablate(config: ChrommConfig, predictor: Predictor, takes: Sequence[Clip], compared: Sequence[Group]) -> Iterator[Line | None]:
@@ -151,12 +167,16 @@ def table(lines: Sequence[Line], title: str) -> str:
     texts = [title, "", "| | | " + " | ".join(COLUMNS) + " | difference to the first |", "|---" * (len(COLUMNS) + 3) + "|"]
     for before, line in zip([None, *lines], lines, strict=False):
         group = "" if before is not None and before.group == line.group else line.group
-        values = [f"{line.scores[name]:.3g}" if np.isfinite(line.scores.get(name, np.nan)) else "" for name in COLUMNS]
-        told = f"{line.key}: {line.told}" if line.told else ""
-        if line.same_as:  # shown once
-            values, told = [""] * len(COLUMNS), f"as {line.same_as}"
-        texts.append(f"| {group} | {line.variant.name} | " + " | ".join(values) + f" | {told} |")
-    return "\n".join(texts)
+        cells = (group, line.variant.name, *map(line.cell, COLUMNS), line.told)
+        texts.append("| " + " | ".join(cells) + " |")
+    return "\n".join([*texts, "", HOW])
+
+
+HOW = (
+    "Differences are means over the takes that have a value in both. Sights of people are associated between cameras, so one camera has "
+    "no association; `no such pairs`: nobody was seen by two cameras, or no two sights were taken for one person. `nobody found`: no true "
+    "person who had to be found was, so there is no body to measure."
+)
 
 
 def add_parser(what: Any) -> None:
@@ -198,7 +218,9 @@ def run(arguments: argparse.Namespace) -> int:
     sys.stderr.write("\n")
     title = f"{arguments.count} held-out takes in {arguments.clothes}, {arguments.steps} moments, up to {MOST_VIEWS} views"
     spent = runtime.timed(pipeline)
-    text = f"{table(lines, title)}\n\n{made_with(runtime.made(pipeline))}.\n\n{scores(spent)}\n"
+    paper = f"The paper's own ablation of association, on other data and by a formula that it does not tell:\n\n{published.quoted('association')}"
+    parts = (table(lines, title), paper, f"{made_with(runtime.made(pipeline))}.", scores(spent))
+    text = "\n\n".join(parts) + "\n"
     sys.stdout.write(text)
     if arguments.out:
         place.write(arguments.out / "ablations.md", text)

@@ -136,12 +136,24 @@ def beside(table: str, method: str, scores: Sequence[Score1], about: str, measur
     found = by_name.get(FOUND)
     ours.append("" if found is None else number(found.value) or found.reason)
     heads = [f"{name} [{unit}]" if unit else name for name, unit in (*columns, FOUND)]
-    lines = [
-        "| method | " + " | ".join(heads) + " | | about | source |",
-        "|---|" + "---:|" * len(heads) + "---|---|---|",
-        "| " + " | ".join([f"**{method}**", *ours, "**measured**", about, measured_on]) + " |",
-    ]
-    for row in rows(table):
-        values = ["" if value is None else f"{value:g}" for value in (*row.values, None)]
-        lines.append("| " + " | ".join([row.method, *values, "quoted", row.part or row.kind, row.source]) + " |")
-    return "\n".join([*lines, "", HOW])
+    measured = "| " + " | ".join([f"**{method}**", *ours, "**measured**", about, measured_on]) + " |"
+    return "\n".join([*_head(heads), measured, *(_line(row, (*row.values, None)) for row in rows(table)), "", HOW])
+
+
+def quoted(table: str) -> str:
+    """Markdown of the quoted rows alone, for what stands beside ours in a table of its own.
+
+    Args:
+        table: key of `COLUMNS`.
+    """
+    heads = [f"{name} [{unit}]" if unit else name for name, unit in COLUMNS[table]]
+    return "\n".join([*_head(heads), *(_line(row, row.values) for row in rows(table)), "", HOW])
+
+
+def _head(heads: Sequence[str]) -> list[str]:
+    return ["| method | " + " | ".join(heads) + " | | about | source |", "|---|" + "---:|" * len(heads) + "---|---|---|"]
+
+
+def _line(row: Quoted, values: Sequence[float | None]) -> str:
+    told = ["" if value is None else f"{value:g}" for value in values]
+    return "| " + " | ".join([row.method, *told, "quoted", row.part or row.kind, row.source]) + " |"

@@ -56,7 +56,12 @@ def test_variants_after_the_network_ask_it_once(predictor: Predictor, takes: lis
     assert first.difference is None and again.difference is None
     assert pooled.config["fusion"]["mode"] == "maxpool_triangulate" and first.config["fusion"]["mode"] == "average_triangulate"
     text = table(lines, "title")
-    assert text.count("\n") == 3 + len(lines) and "| fusion | triangulate |" in text
+    assert text.count("\n") == 5 + len(lines) and "| fusion | triangulate |" in text
+    rows = [[cell.strip() for cell in line[1:-1].split("|")] for line in text.splitlines()[4:-2]]
+    shown = [row for row, line in zip(rows, lines, strict=True) if not line.same_as]
+    assert all(len(row) == 10 and all(row[1:]) for row in shown), "no cell without a value or a reason"
+    assert [row[-4:-1] for row in shown if row[1] == "one camera"] == [["one camera"] * 3]
+    assert "(an interval needs 5 takes)" in text or "no take has a value in both" in text
     assert [line.same_as for line in lines] == ["", "", "", "fusion: triangulate", ""]
     assert "| known | all |  |  |  |  |  |  |  | as fusion: triangulate |" in text, "shown once"
 
@@ -104,6 +109,7 @@ def test_the_command_writes_table_and_settings(
         and ", precision " in text
         and "| one scene, 4 views, 1 step, 3 people, warm |" in text
     )
+    assert "| CHROMM | 70.6 | 48.5 | quoted | pose |" in text
     content = json.loads((tmp_path / "ablations.json").read_text())
     assert content["runtime"][0]["unit"] == "s" and content["made"]["revision"]
     assert content["made"]["count"] == 1 and content["lines"][0]["config"]["fusion"]["mode"] == "average_triangulate"

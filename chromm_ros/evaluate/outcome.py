@@ -6,8 +6,8 @@ gives the same outcome again. JSON knows no NaN: a value that there is none of i
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -115,7 +115,7 @@ class Track:
 
 @dataclass(frozen=True, eq=False)
 class CameraTrack:
-    """Poses of one camera in the truth's world; a camera that stands still may have one."""
+    """Poses of one camera in the truth's world; whichever side stands still may have one."""
 
     sequence: str
     """Name of the sequence."""
@@ -123,8 +123,17 @@ class CameraTrack:
     """Of the camera."""
     found: Float64[np.ndarray, "N 4 4"]
     """world_from_cam; NaN where not found."""
-    truth: Float64[np.ndarray, "N 4 4"]
+    truth: Float64[np.ndarray, "M 4 4"]
     """world_from_cam; NaN where not known."""
+
+    def shortened(self) -> "CameraTrack":
+        """The same with one pose where all are equal."""
+        return replace(self, found=_one_if_still(self.found), truth=_one_if_still(self.truth))
+
+
+def _one_if_still(poses: Float64[np.ndarray, "N 4 4"]) -> Float64[np.ndarray, "M 4 4"]:
+    still = len(poses) > 1 and np.array_equal(poses, np.broadcast_to(poses[:1], poses.shape), equal_nan=True)
+    return poses[:1].copy() if still else poses
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,14 +236,14 @@ def write_json(outcome: Outcome, folder: Path) -> None:
     Raises:
         FileError: if the folder cannot be written.
     """
-    text = _dump({"version": VERSION, **_plain(outcome)})
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for number, view in enumerate(outcome.views):
             path = _image_file(folder, number)
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(cv2.imencode(".png", view.image[..., ::-1])[1].tobytes())
-        (folder / FILE).write_text(text)
+        with (folder / FILE).open("w") as file:
+            file.writelines(_lines(outcome))
     except OSError as error:
         raise FileError(f"'{folder}' cannot be written: {error.strerror}") from None
 
@@ -326,15 +335,20 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _dump(plain: Mapping[str, Any]) -> str:
-    """JSON with one line for each entry, and for each record of a list."""
-    return "{\n" + ",\n".join(f"{json.dumps(name)}: {_entry(value)}" for name, value in plain.items()) + "\n}\n"
-
-
-def _entry(value: Any) -> str:
-    if isinstance(value, list) and value:
-        return "[\n" + ",\n".join(json.dumps(row, allow_nan=False) for row in value) + "\n]"
-    return json.dumps(value, allow_nan=False)
+def _lines(outcome: Outcome) -> Iterator[str]:
+    """JSON with one line for each entry, and for each record of a list; one line is held at a time."""
+    yield f'{{\n"version": {VERSION}'
+    for entry in fields(outcome):
+        value = getattr(outcome, entry.name)
+        yield f",\n{json.dumps(entry.name)}: "
+        if isinstance(value, tuple) and value:
+            for number, row in enumerate(value):
+                yield "[\n" if number == 0 else ",\n"
+                yield json.dumps(_plain(row), allow_nan=False)
+            yield "\n]"
+        else:
+            yield json.dumps(_plain(value), allow_nan=False)
+    yield "\n}\n"
 
 
 def _image_file(folder: Path, number: int) -> Path:

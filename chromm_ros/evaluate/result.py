@@ -88,7 +88,7 @@ def judge(
         joint_set=judged.joint_set,
         per_joint_mm=judged.per_joint_mm(),
         tracks=judged.tracks(),
-        cameras=judged.camera_tracks(),
+        cameras=tuple(camera.shortened() for camera in judged.camera_tracks()),
         views=views(sequence, judged, results.intrinsics),
         **known,
     )
@@ -119,14 +119,11 @@ def one_world(results: Results, sequence: BagSequence) -> tuple[bool, str]:
     asked for, as some images may have come before their poses.
     """
     cameras = sequence.cameras
-    true = {truth.stamp_ns: truth.world_from_cam for truth in sequence.truth()}
+    found = {moment.stamp_ns: moment.world_from_cam for moment in results.moments}
     off = []
-    for moment in results.moments:
-        pairs = [
-            (pose, true[moment.stamp_ns][cameras.index(name)])
-            for name, pose in moment.world_from_cam.items()
-            if name in cameras and moment.stamp_ns in true
-        ]
+    for truth in sequence.truth():
+        poses = found.get(truth.stamp_ns, {})
+        pairs = [(pose, truth.world_from_cam[cameras.index(name)]) for name, pose in poses.items() if name in cameras]
         off += [min(known)] if (known := [apart(a, b) for a, b in pairs if np.isfinite(b).all()]) else []
     if not off:
         same, names = results.frame == sequence.truth_frame, f"'{results.frame}' and '{sequence.truth_frame}'"

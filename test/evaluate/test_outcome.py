@@ -1,6 +1,7 @@
 """An outcome comes back from its file as it went in, and damaged files end in one sentence."""
 
 import json
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -154,3 +155,27 @@ def test_a_summary_counts_what_it_took() -> None:
     assert summary("x", [1.0, np.nan, 3.0, np.inf], "mm") == Score1("x", 2.0, "mm", 2)
     assert summary("x", [], "mm") == Score1("x", None, "mm", 0, "nothing to measure")
     assert summary("x", [np.nan], "%", "nobody moved").reason == "none of 1 values is finite: nobody moved"
+
+
+def test_a_long_report_is_written_a_row_at_a_time(tmp_path: Path) -> None:
+    stamps = np.arange(4000, dtype=np.int64)
+    rows = tuple(Series("W-MPJPE", "mm", f"walk{k}", 1, stamps, stamps / 7.0) for k in range(30))
+    outcome = Outcome("", {}, "", "", "", "", series=rows)
+    tracemalloc.start()
+    write_json(outcome, tmp_path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    size = (tmp_path / FILE).stat().st_size
+    assert peak < size / 2, (peak, size)
+    assert read_json(tmp_path) == outcome
+
+
+def test_a_camera_that_stands_still_has_one_pose() -> None:
+    still = np.tile(np.eye(4), (5, 1, 1))
+    lost, moving = still.copy(), still + np.arange(5.0)[:, None, None]
+    lost[2] = np.nan
+    nowhere = np.full((5, 4, 4), np.nan)
+    for poses, count in ((still, 1), (nowhere, 1), (lost, 5), (moving, 5), (still[:0], 0)):
+        short = CameraTrack("walk", "cam0", poses, moving).shortened()
+        np.testing.assert_array_equal(short.found, poses[:count])
+        assert short.truth.shape == (5, 4, 4)

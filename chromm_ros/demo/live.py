@@ -16,7 +16,7 @@ import numpy as np
 from chromm_ros.config import ChrommConfig
 from chromm_ros.evaluate import place
 from chromm_ros.evaluate.bag import WORLD, add_bag_arguments, finish, recording, settings
-from chromm_ros.evaluate.bags import BagSequence, told
+from chromm_ros.evaluate.bags import BagSequence
 from chromm_ros.evaluate.beforehand import check
 from chromm_ros.evaluate.outcome import Outcome
 from chromm_ros.evaluate.result import NODE_LATENCY, judge
@@ -41,17 +41,18 @@ def run(arguments: argparse.Namespace) -> int:
     """
     config = settings(arguments)
     sequence = recording(arguments, config)
-    finish(live(sequence, config, arguments.out), arguments.out)
+    finish(live(sequence, config, arguments.out, arguments.chunks), arguments.out)
     return 0
 
 
-def live(sequence: BagSequence, config: ChrommConfig, out: Path) -> Outcome:
+def live(sequence: BagSequence, config: ChrommConfig, out: Path, rule: str = "wham") -> Outcome:
     """Play a recording through the node and score what comes out.
 
     Args:
         sequence: the recording; the node gets its cameras, and of them what it tells: not their calibrations where it tells no intrinsics.
         config: the node's settings; `worker.policy` is `all`, whatever they say, so that nothing is lost.
         out: folder of everything.
+        rule: that cuts chunks, as `Judged` has it.
 
     Raises:
         ChrommError: if the node or the replay ends with an error, or the results cannot be scored.
@@ -67,9 +68,9 @@ def live(sequence: BagSequence, config: ChrommConfig, out: Path) -> Outcome:
     demo = Demo(sequence.path, sequence.topics, out, sequence.rig_frame, step=True, parameters=parameters)
     place.clear(out)
     play(demo, _say)
-    about = {"config": {**to_mapping(config), "recording": told(sequence)}}
     _say("timing the paper's scene")
-    return judge(demo.results, sequence, np.zeros(0), NODE_LATENCY, about, runtime.scene_with(config))
+    about = {"config": to_mapping(config)}
+    return judge(demo.results, sequence, np.zeros(0), NODE_LATENCY, about, runtime.scene_with(config), rule=rule)
 
 
 def _parameters(config: ChrommConfig) -> Iterator[str]:

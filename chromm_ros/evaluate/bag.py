@@ -21,11 +21,11 @@ from chromm_ros.data.progress import Progress
 from chromm_ros.data.result_writer import ResultWriter
 from chromm_ros.errors import ConfigError, FileError
 from chromm_ros.evaluate import place
-from chromm_ros.evaluate.bags import BagSequence, told
+from chromm_ros.evaluate.bags import BagSequence
 from chromm_ros.evaluate.beforehand import check
 from chromm_ros.evaluate.outcome import Outcome
 from chromm_ros.evaluate.replayed import windows
-from chromm_ros.evaluate.result import judge
+from chromm_ros.evaluate.result import add_chunks, judge
 from chromm_ros.evaluate.told import KNOWN
 from chromm_ros.records import Reconstruction, Window
 from chromm_ros.settings import assignments, merged
@@ -70,7 +70,13 @@ def run_chain(
 
 
 def evaluate(
-    sequence: BagSequence, config: ChrommConfig, out: Path, chain: Any = None, say: Callable[[str], None] = lambda _: None
+    sequence: BagSequence,
+    config: ChrommConfig,
+    out: Path,
+    chain: Any = None,
+    say: Callable[[str], None] = lambda _: None,
+    *,
+    rule: str = "wham",
 ) -> Outcome:
     """Run a recording, write its results to `out / RESULT`, and score them where there is a truth.
 
@@ -80,6 +86,7 @@ def evaluate(
         out: folder of everything; results and report of an earlier run in it go once the recording is known to fit.
         chain: a `Pipeline` that is loaded already and has run nothing; None loads the one that the settings name.
         say: takes lines of progress.
+        rule: that cuts chunks, as `Judged` has it.
 
     Raises:
         ChrommError: if the recording, the settings or the folder cannot be used.
@@ -104,8 +111,7 @@ def evaluate(
     with torch.inference_mode(), writer, _bar(sequence, say) as tell:
         spent = run_chain(sequence, config, pipeline, writer, tell)
         scene = runtime.one_scene(pipeline, repeats=1)
-    about["config"] = {**about["config"], "recording": told(sequence)}
-    return judge(result, sequence, np.array(spent), LATENCY, about, scene)
+    return judge(result, sequence, np.array(spent), LATENCY, about, scene, rule=rule)
 
 
 LATENCY = (
@@ -162,6 +168,7 @@ def add_bag_arguments(parser: argparse.ArgumentParser) -> None:
     add("--depth", nargs="+", default=[], metavar="CAMERA=TOPIC", help="topics of depth images that are registered to a camera's")
     add("--cameras", nargs="+", default=[], metavar="NAME", help="of the recording (default: all)")
     add("--known", choices=tuple(KNOWN), default="poses", help=KNOWN_HELP)
+    add_chunks(parser)
     add("--out", type=Path, default=Path("out/eval"), metavar="FOLDER", help="of results and report (default: out/eval)")
 
 
@@ -219,7 +226,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     config = settings(arguments)
     sequence = recording(arguments, config)
-    finish(evaluate(sequence, config, arguments.out, say=_say), arguments.out)
+    finish(evaluate(sequence, config, arguments.out, say=_say, rule=arguments.chunks), arguments.out)
     return 0
 
 

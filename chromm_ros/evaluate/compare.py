@@ -148,7 +148,7 @@ def what_differs(a: Outcome, b: Outcome) -> dict[str, tuple[Any, Any]]:
 
 TASK = {
     "protocol.dataset": "data set", "protocol.way": "protocol", "protocol.sequences": "sequences", "protocol.every": "every so many-th frame",
-    "recording.truth": "truth",
+    "protocol.chunks": "segments", "recording.truth": "truth", "chunks": "chunks",
 }  # fmt: skip  # settings side by side
 """Settings that say what was scored, in words; all others say by what, and may differ."""
 

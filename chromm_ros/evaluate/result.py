@@ -44,6 +44,8 @@ def judge(
     latency: str,
     about: dict[str, Any],
     scene: Sequence[Score1] = (),
+    *,
+    rule: str = "wham",
 ) -> Outcome:
     """Score a recording of results against the truth of the recording that they are of.
 
@@ -54,6 +56,7 @@ def judge(
         latency: sentence on what the latency is.
         scene: times of the paper's scene (`runtime.one_scene`) on the machine that computed.
         about: fields of the outcome: `config`, and what else is known better than the results tell it.
+        rule: that cuts chunks, as `Judged` has it.
 
     Raises:
         ChrommError: if results or truth cannot be read or compared.
@@ -68,6 +71,7 @@ def judge(
         "runtime": (*runtime.latency(spent), *scene),
         **{name: said or "not told" for name, said in vars(results.made_with).items()},
         **about,
+        "config": {**about["config"], "recording": told(sequence), "chunks": rule},
     }
     if not sequence.truth_frame:
         return Outcome(notes=(f"{sequence.name} has no truth: nothing is scored.", latency), **known)
@@ -80,7 +84,7 @@ def judge(
     )
     same_world, gauge = one_world(results, sequence)
     moments = pair(results.moments, sequence.truth(), sequence.cameras, same_world=same_world)
-    judged = Judged(sequence.name, moments, sequence.cameras, same_world)
+    judged = Judged(sequence.name, moments, sequence.cameras, same_world, rule=rule)
     return Outcome(
         scores=judged.scores(),
         notes=(*judged.notes(), gauge, *([] if sequence.intrinsics else [ESTIMATED]), latency),
@@ -154,8 +158,17 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--cameras", nargs="+", default=[], metavar="NAME", help="that are scored (default: those of the results)"
     )
+    add_chunks(parser)
     parser.add_argument("--out", type=Path, default=OUT, metavar="FOLDER", help=f"of the report (default: {OUT})")
     parser.set_defaults(run=run)
+
+
+def add_chunks(parser: argparse.ArgumentParser) -> None:
+    """`--chunks`, of every verb that scores ways in the world."""
+    what = (
+        "whose rule cuts the 100 frames of W- and WA-MPJPE: TRAM joins the rest to the last ones, WHAM does not (default: wham)"
+    )
+    parser.add_argument("--chunks", choices=("wham", "tram"), default="wham", help=what)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -170,8 +183,9 @@ def run(arguments: argparse.Namespace) -> int:
     sequence = BagSequence(arguments.truth, cameras=arguments.cameras or _cameras(arguments.result, arguments.truth))
     if not sequence.truth_frame:
         raise InputError(f"{arguments.truth} has no /truth/bodies: name a recording with truth, as docs/recordings.md says")
-    about = {"config": {"results": str(arguments.result), "scored by": revision(), "recording": told(sequence)}}
-    finish(judge(arguments.result, sequence, np.zeros(0), NODE_LATENCY, about, [NO_SCENE]), arguments.out)
+    about = {"config": {"results": str(arguments.result), "scored by": revision()}}
+    outcome = judge(arguments.result, sequence, np.zeros(0), NODE_LATENCY, about, [NO_SCENE], rule=arguments.chunks)
+    finish(outcome, arguments.out)
     return 0
 
 

@@ -136,6 +136,17 @@ def test_the_truth_in_the_chains_place_is_right_in_every_score(right: tuple[Path
     assert outcome.latency_ms.tolist() == [3.0] and "over chunks of 100" in outcome.notes[0]
 
 
+def test_chunks_are_cut_by_the_rule_that_is_asked_for(right: tuple[Path, BagSequence, Oracle], tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    told = ["eval", "result", str(right[0]), "--truth", str(TAKE), "--out", str(tmp_path)]
+    for rule, there in (("tram", False), ("wham", True)):
+        assert main([*told, "--chunks", rule]) == 0
+        outcome = Outcome.read(tmp_path)
+        scores = by_name(outcome.scores)
+        assert outcome.config["chunks"] == rule and (scores["W-MPJPE"].value is not None) == there
+    assert scores["MPJPE"].value is not None
+
+
 def test_recorded_results_say_how_they_were_made(right: tuple[Path, BagSequence, Oracle]) -> None:
     again = judge(right[0], right[1], np.zeros(0), "latency", dict(NO_CONFIG))
     assert {name: getattr(again, name) for name in ABOUT} == ABOUT

@@ -80,6 +80,7 @@ def test_runs_of_different_tasks_are_refused() -> None:
         (of(recording=bag), of("smpl", protocol=ego), r"data set \(none and egohumans\), .*truth \(bag and none\), joint set \(smplx and smpl\)"),
         (of(recording=bag), of(recording={**bag, "truth": "other"}), r"truth \(bag and other\)"),
         (of(protocol=ego), of(protocol={**ego, "dataset": "rich"}), r"data set \(egohumans and rich\)"),
+        (of(recording=bag, chunks="wham"), of(recording=bag, chunks="tram"), r"chunks \(wham and tram\)"),
         (of(protocol=ego), of(protocol={**ego, "sequences": ["one"]}), r"sequences \(those of the tables and one\)"),
         (of(), of("coco"), r"joint set \(smplx and coco\)"),
     ):  # fmt: skip  # a case a line

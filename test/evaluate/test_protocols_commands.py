@@ -53,7 +53,7 @@ def test_a_row_stands_beside_the_published_ones(rich: World, tmp_path: Path, cap
     assert "| each closed set, images in memory |" in told.out and "| one scene, 4 views, 1 step, 3 people, warm |" in told.out
     outcome = Outcome.read(out)
     assert outcome.config["protocol"] == {
-        "dataset": "rich", "way": "multi", "known": "nothing", "sequences": "those of the tables",
+        "dataset": "rich", "way": "multi", "known": "nothing", "sequences": "those of the tables", "chunks": "wham",
     }  # fmt: skip
     assert outcome.config["scale"]["statistic"] == "iterated" and outcome.config["tracking"]["min_hits"] == 1
     assert {series.sequence for series in outcome.series} == {"one", "two"} and len(outcome.latency_ms) == 2
@@ -90,6 +90,13 @@ def test_which_cameras_are_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = list(command._opened(arguments, ["a"]))
     assert [sequence.name for sequence in alone] == [f"a cam{view}" for view in range(6)]
     assert [sequence.cameras for sequence in alone] == [(f"cam{view}",) for view in range(6)]
+
+
+def test_segments_are_cut_by_either_rule(rich: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", "rich", str(tmp_path), "--chunks", "tram"]) == 1
+    assert "error: no sequence has more than 100 images with a truth" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["eval", "egohumans", str(tmp_path), "--chunks", "tram"])
 
 
 def test_only_rich_has_two_ways(capsys: pytest.CaptureFixture[str]) -> None:

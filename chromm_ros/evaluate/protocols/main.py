@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,7 +55,13 @@ PROTOCOLS = {
 
 
 def evaluate(
-    sequences: Iterator[LabelledSequence], run: Runner, way: str, *, most: int | None = None, tell: Callable[[str], None]
+    sequences: Iterator[LabelledSequence],
+    run: Runner,
+    way: str,
+    *,
+    most: int | None = None,
+    rule: str = "wham",
+    tell: Callable[[str], None],
 ) -> dict[str, Any]:
     """Run labelled sequences by a protocol.
 
@@ -64,6 +70,7 @@ def evaluate(
         run: the chain.
         way: `mono`, `multi` or `steps`.
         most: moments of each sequence where these are single; None: all.
+        rule: that cuts segments, as `Cut` has it.
         tell: called with a line for each sequence that is done.
 
     Returns:
@@ -78,11 +85,16 @@ def evaluate(
     from chromm_ros.evaluate.protocols.steps import steps
 
     assert way in {"mono", "multi", "steps"}, way
-    cut, parts = MONO if way == "mono" else MULTI, list[Any]()
+    cut, parts = replace(MONO if way == "mono" else MULTI, rule=rule), list[Any]()
     for sequence in sequences:
         before, shown = len(parts), sum(len(part.views) for part in parts) < MOST
         parts += steps(sequence, run, most, shown=shown) if way == "steps" else segments(sequence, run, cut, shown=shown)
         tell(f"{sequence.name}: {len(parts) - before} {'moments' if way == 'steps' else 'segments'}")
+    if not parts and rule == "tram":
+        raise InputError(
+            f"no sequence has more than {cut.segment} images with a truth, expected that by TRAM's rule: leave out --chunks tram, or see "
+            "that the data set is whole"
+        )
     if not parts:
         raise InputError("no sequence has an image with a truth, expected equal stamps of both: is the data set whole?")
     return of_steps(parts) if way == "steps" else of_segments(parts, cut)
@@ -91,6 +103,7 @@ def evaluate(
 def add_parser(subparsers: Any) -> None:
     """All four."""
     from chromm_ros.datasets.catalog import DATASETS
+    from chromm_ros.evaluate.result import add_chunks
 
     for name, protocol in PROTOCOLS.items():
         title = DATASETS[protocol.dataset].title
@@ -110,7 +123,9 @@ def add_parser(subparsers: Any) -> None:
                 way.add_argument(f"--{choice}", dest="way", action="store_const", const=choice, help=HELP[choice] + told)
         if protocol.every:
             add("--every", type=int, default=protocol.every, help=f"each so many-th labelled frame (default: {protocol.every})")
-        parser.set_defaults(run=run, protocol=name, way=protocol.ways[0])
+        parser.set_defaults(run=run, protocol=name, way=protocol.ways[0], chunks=None)
+        if "steps" not in protocol.ways:
+            add_chunks(parser)
 
 
 HELP = {"mono": "each camera alone", "multi": f"up to {VIEWS} cameras together"}
@@ -139,7 +154,8 @@ def run(arguments: argparse.Namespace) -> int:
     runner = Runner(pipeline, KNOWN[arguments.known], _ours(arguments, pipeline))
     protocol = PROTOCOLS[arguments.protocol]
     with torch.inference_mode():
-        told = evaluate(_opened(arguments, names), runner, arguments.way, most=protocol.most, tell=_say)
+        rule = arguments.chunks or "wham"  # single moments are not cut
+        told = evaluate(_opened(arguments, names), runner, arguments.way, most=protocol.most, rule=rule, tell=_say)
     outcome = _outcome(arguments, pipeline, runner, told, len(names))
     key = arguments.protocol if len(protocol.ways) == 1 else f"{arguments.protocol} {arguments.way}"
     joints = runner.ours.sets(outcome.joint_set)[0].name
@@ -217,6 +233,7 @@ def _outcome(arguments: argparse.Namespace, pipeline: Pipeline, runner: Runner, 
         "sequences": arguments.sequences or "those of the tables",
     }
     said |= {"every": arguments.every} if protocol.every else {}
+    said |= {"chunks": arguments.chunks} if arguments.chunks else {}
     about["config"] = {**about["config"], "protocol": said}
     if arguments.known == "poses":
         told = {

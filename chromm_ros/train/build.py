@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from chromm_ros.errors import ConfigError
-from chromm_ros.model.checkpoint import read_card
+from chromm_ros.model.checkpoint import load_weights, read_card
 from chromm_ros.model.chromm import Chromm
 from chromm_ros.model.compose import Composed
-from chromm_ros.model.config import ModelOptions
+from chromm_ros.model.config import HumanConfig, ModelOptions
 from chromm_ros.model.human_heads import PerceptionHead
 from chromm_ros.model.initialise import untrained
 from chromm_ros.model.load import UNTRAINED, load_network
@@ -62,23 +62,29 @@ def _parted(start: Start) -> Composed:
 
 
 def whole(start: Start) -> Chromm:
-    """CHROMM from weights of the whole network or of its branches, and its SMPL decoder from Multi-HMR's own head where one is named.
+    """CHROMM from weights of the whole network, of its branches, or of the whole with other branches in place of its own.
+
+    Its SMPL decoder comes from Multi-HMR's own head where one is named.
 
     The decoder has that head's form (`model.people_heads.SmplDecoder`), so its layers and last maps fit; only what embeds a query differs.
 
     Raises:
         ChrommError: if weights are missing or made for another network.
     """
+    branches = {"scene": start.scene, "human": start.human}
     options = ModelOptions(
         size=start.size,
         seed=start.seed,
         checkpoint=start.weights or UNTRAINED,
-        scene_weights=start.scene,
-        human_weights=start.human,
-        human_size=start.human_size,
+        scene_weights="" if start.weights else start.scene,
+        human_weights="" if start.weights else start.human,
+        human_size=start.human_size or _side(start.human),
     )
     network = load_network(options).network
     assert isinstance(network, Chromm)
+    for part, named in branches.items():
+        if named and start.weights:
+            load_weights(network.get_submodule(part), find_weights(named), leave_out=("perception.",))
     if start.head:
         take_over(network, composed(Start(size=start.size, human=start.head, seed=start.seed)).human.perception)
     return network
@@ -86,6 +92,13 @@ def whole(start: Start) -> Chromm:
 
 LAST = ("decpose", "decshape", "decexpression")
 """The last maps that the SMPL decoder and Multi-HMR's own head share."""
+
+
+def _side(human: str) -> int:
+    """Of the square image for which a human branch was trained; 0 where none is named, or its file does not tell."""
+    card = read_card(find_weights(human)) if human else None
+    sizes = card.sizes() if card else None
+    return sizes.image_size if isinstance(sizes, HumanConfig) else 0
 
 
 @torch.no_grad()

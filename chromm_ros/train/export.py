@@ -1,7 +1,7 @@
 """The averaged weights of one run, or of one for each branch, as a file of the whole network with a card."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ from chromm_ros.errors import ConfigError, FileError
 from chromm_ros.model.branches import Branches
 from chromm_ros.model.checkpoint import Card, read_card, save_weights
 from chromm_ros.model.config import NetworkConfig
+from chromm_ros.model.config_mapping import difference
 from chromm_ros.model.initialise import untrained
+from chromm_ros.model.load import FREE
 from chromm_ros.model.weight_files import find_weights
 from chromm_ros.train.begin import Plan, stage_named
 from chromm_ros.train.folder import newest
@@ -63,10 +65,8 @@ def export(
         raise ConfigError("expected one RUN, or --scene RUN and --human RUN, or one of them")
     chosen = {"": run} if run else {"scene": scene, "human": human}
     runs = {part: trained(folder) for part, folder in chosen.items() if folder is not None}
-    configs = [each.config for each in runs.values()]
-    if any(config != configs[0] for config in configs):
-        raise ConfigError("the runs trained networks of different sizes: export them one by one")
-    state = untrained(configs[0], min(each.plan.start.seed for each in runs.values())).state_dict()
+    config = _joined({part: each.config for part, each in runs.items()})
+    state = untrained(config, min(each.plan.start.seed for each in runs.values())).state_dict()
     for part, each in runs.items():
         state.update({key: value for key, value in each.state.items() if key in state and _belongs(key, part)})
     lacking = sorted({key.partition(".")[0] for key in state} - set(_learnt(runs)))
@@ -77,7 +77,7 @@ def export(
         notes.append("Left out: Multi-HMR's own head, which mode compose needs (export --only human).")
     name = (name or file.stem) + (f", {AND.join(lacking)}{UNTRAINED}" if lacking else "")
     text = " ".join([*notes, *filter(None, [note])])
-    card = Card(name, "chromm", asdict(configs[0]), notes=text, **terms(each.plan for each in runs.values()))
+    card = Card(name, "chromm", asdict(config), notes=text, **terms(each.plan for each in runs.values()))
     save_weights(file, {key: _half(value) for key, value in state.items()}, card)
     return card
 
@@ -135,6 +135,18 @@ def _known(start: Start, network: Branches) -> set[str]:
         return branches | {card.kind}
     lacking = card.name.removesuffix(UNTRAINED).rpartition(",")[2].split(AND) if card.name.endswith(UNTRAINED) else []
     return branches | {name for name, _ in network.named_children()} - {name.strip() for name in lacking}
+
+
+def _joined(configs: Mapping[str, NetworkConfig]) -> NetworkConfig:
+    """The scene's sizes of the scene's run, all others of the other; only the sizes of inputs may differ, which no weight depends on."""
+    each = list(configs.values())  # of one run, or of the scene's and the other
+    first, last = each[0], each[-1]
+    for config in each:
+        for part in ("scene", "human", "people"):
+            differing = difference(getattr(config, part), getattr(last, part), FREE)
+            if differing:
+                raise ConfigError(f"the runs trained networks of different sizes ({part} {differing}): export them one by one")
+    return replace(last, scene=first.scene)
 
 
 def _belongs(key: str, part: str) -> bool:

@@ -17,8 +17,10 @@ class Start(Settings):
 
     size: str = setting("nano", "of the network", choices=tuple(SIZES))
     weights: str = setting("", "weights to start from, a file or a name; empty: drawn from the seed")
-    scene: str = setting("", "weights of the scene branch alone, an imported Pi3X; not beside `weights` of the whole network")
-    human: str = setting("", "weights of the human branch alone, an imported Multi-HMR; not beside `weights`")
+    scene: str = setting(
+        "", "weights of the scene branch alone, an imported Pi3X; beside `weights` of the whole network: in place of its own"
+    )
+    human: str = setting("", "weights of the human branch alone, an imported Multi-HMR; the same")
     head: str = setting("", "a human branch with Multi-HMR's own head, whose layers CHROMM's SMPL decoder starts from")
     human_size: int = setting(
         0,

@@ -439,6 +439,23 @@ def test_a_branch_goes_on_from_the_whole_network_and_its_own_head_from_the_smpl_
         composed(replace(start, human=published(tmp_path)["human"]))
 
 
+def test_other_branches_take_the_place_of_a_whole_networks_own(tmp_path: Path) -> None:
+    source, other = untrained(TINY, 5), replace(TINY.human, image_size=140)
+    file, files = tmp_path / "all.safetensors", published(tmp_path)
+    save_weights(file, source.state_dict(), Card("all", "chromm", asdict(TINY)))
+    branch = MultiHmr(other)
+    draw(branch, 8)
+    save_weights(tmp_path / "wide.safetensors", branch.state_dict(), Card("wide", "human", asdict(other)))
+    network = whole(Start(size="tiny", weights=str(file), scene=files["scene"], human=str(tmp_path / "wide.safetensors")))
+    assert network.config.human.image_size == 140
+    mine, theirs = network.state_dict(), source.state_dict()
+    expected = composed(Start(size="tiny", scene=files["scene"])).state_dict() | {
+        f"human.{k}": v for k, v in branch.state_dict().items()
+    }
+    for key, value in mine.items():
+        assert torch.equal(value, (expected if key.startswith(("scene.", "human.")) else theirs)[key]), key
+
+
 @torch.no_grad()
 def test_a_detector_that_was_trained_goes_on_with_plain_entropy(clips: list[Clip]) -> None:
     drawn = stage_of("human")

@@ -1,7 +1,7 @@
 """`python -m chromm_ros train`: begin, go on, refuse, export; with a stage that pulls a few weights of a tiny network to 1."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from chromm_ros import __main__ as cli
+from chromm_ros.errors import ConfigError
 from chromm_ros.model.checkpoint import read_card
 from chromm_ros.model.config import ModelOptions, NetworkConfig
 from chromm_ros.model.initialise import untrained
@@ -19,6 +20,7 @@ from chromm_ros.synthetic import held_out
 from chromm_ros.synthetic.feed import Feed
 from chromm_ros.train import begin
 from chromm_ros.train.begin import VALIDATION_FIRST
+from chromm_ros.train.export import _joined
 from chromm_ros.train.folder import newest, read_about
 from chromm_ros.train.log import read_journal
 from chromm_ros.train.stage import Defaults, Start
@@ -205,6 +207,16 @@ def test_runs_become_one_file_that_says_what_it_is(tmp_path: Path, capsys: pytes
                 assert torch.equal(state[name], value.bfloat16().float())
         assert any(not torch.equal(value, drawn[name]) for name, value in checkpoint.averaged.items() if name in drawn)
     assert torch.equal(state["mask.out.weight"], drawn["mask.out.weight"].bfloat16().float())
+
+
+def test_sizes_of_inputs_may_differ_between_the_runs_of_one_file() -> None:
+    wide = replace(CONFIG, human=replace(CONFIG.human, image_size=CONFIG.human.image_size + 14))
+    near = replace(CONFIG, scene=replace(CONFIG.scene, pixels=CONFIG.scene.pixels // 2))
+    joined = _joined({"scene": near, "human": wide})
+    assert (joined.scene, joined.human, joined.people) == (near.scene, wide.human, CONFIG.people)
+    deeper = replace(CONFIG, human=replace(CONFIG.human, depth=CONFIG.human.depth + 1))
+    with pytest.raises(ConfigError, match=r"different sizes \(human depth"):
+        _joined({"scene": CONFIG, "human": deeper})
 
 
 def test_one_run_becomes_a_file_of_its_whole_network(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from chromm_ros.records import CameraEstimate, Person, Reconstruction, Window
 
 NAMESPACE = "/chromm"
 """In which the demo's node publishes, too."""
+CONFIDENCE_MIN, POINTS_MAX = 0.1, 150_000
+"""Of the last cloud, as the node's defaults have them."""
 STATES = {"tentative": 0, "tracked": 1, "occluded": 2, "lost": 3}
 """Constants of chromm_ros/SmplxBody."""
 
@@ -40,6 +43,12 @@ class ResultWriter(BagWriter):
         self._made_with = dict(made_with)
         self.windows = 0
         """Results that were written."""
+        self._last: Reconstruction | None = None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is None and self._last is not None:
+            self._tell_cloud(self._last)
+        super().__exit__(kind, error, trace)
 
     def write(self, result: Reconstruction, window: Window) -> None:
         """Write one result, at the (recorded) time at which its newest frame-set was whole."""
@@ -51,6 +60,7 @@ class ResultWriter(BagWriter):
         for camera in (camera for camera in result.cameras if camera.present):
             self._tell_camera(at_ns, stamp_ns, names.get(camera.name) or f"{camera.name}_optical_frame_est", camera)
         self.windows += 1
+        self._last = result
         self._tell_status(at_ns, stamp_ns, result, len(people), window)
 
     def _tell_bodies(self, at_ns: int, stamp_ns: int, result: Reconstruction, people: list[Person], window: Window) -> None:
@@ -63,6 +73,14 @@ class ResultWriter(BagWriter):
             bodies=[self._person(person, window.cameras) for person in people],
         )
         self._write(f"{NAMESPACE}/bodies", "chromm_ros/msg/SmplxBodyArray", at_ns, message)
+
+    def _tell_cloud(self, result: Reconstruction) -> None:
+        """The cloud of the last result alone, which is what one scores: points that the node would trust, not thinned by voxels."""
+        good = np.flatnonzero(np.isfinite(result.points).all(axis=-1) & (result.confidence >= CONFIDENCE_MIN))
+        good = good[:: max(1, -(-len(good) // POINTS_MAX))]
+        if len(good):
+            topic = f"{NAMESPACE}/scene/points"
+            self.cloud(topic, result.stamps_ns[-1], self._world_frame, result.points[good], result.colors[good])
 
     def _person(self, person: Person, cameras: tuple[str, ...]) -> Any:
         flat = {name: getattr(person.body, name)[-1].astype(np.float32).reshape(-1) for name in vars(person.body)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from itertools import islice
@@ -16,7 +16,7 @@ from jaxtyping import Float, Float64, Int64
 
 from chromm_ros.body.skeleton import BODY_JOINTS, JOINTS
 from chromm_ros.data.bag import BagReader
-from chromm_ros.data.messages import matrix_from_pose, stamp_ns
+from chromm_ros.data.messages import cloud_arrays, matrix_from_pose, stamp_ns
 from chromm_ros.errors import InputError
 from chromm_ros.made_with import MadeWith
 
@@ -44,7 +44,7 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """A whole recording of results: no image, no mesh, no cloud.
+    """A whole recording of results: no image, no mesh, one cloud.
 
     A person at a moment has 264 bytes of joints, a camera that moves 128 of its pose, one that stands has it once; with what Python adds
     that is less than a kilobyte for either.
@@ -60,6 +60,8 @@ class Results:
     """Of each status, from the arrival of the newest images to the result; empty where no clock was asked."""
     intrinsics: Mapping[tuple[str, int], Float64[np.ndarray, "3 3"]] = field(default_factory=dict)
     """Of cameras as the results have them, by name and stamp of the image (`records.py` has the origin); the first `LENSES` of each."""
+    points: Float[np.ndarray, "Q 3"] | None = None
+    """Of the last cloud, in the same world, metres; None where none was recorded."""
 
 
 def read_results(path: Path) -> Results:
@@ -91,11 +93,23 @@ def read_results(path: Path) -> Results:
                 before[name] = before[name] if name in before and np.array_equal(before[name], pose) else pose
                 poses[at_ns][name] = before[name]
         intrinsics = _intrinsics(bag, space)
+        points = last_cloud(bag, f"{space}/scene/points")
     if len(frames) != 1:
         raise InputError(f"the results of {path} are in the frames {', '.join(sorted(frames))}, expected one: cut the recording")
     spent = np.array(latency, np.float64)
     moments = tuple(found[at_ns] for at_ns in sorted(found))
-    return Results(moments, frames.pop(), made_with, spent[spent > 0.0], intrinsics)
+    return Results(moments, frames.pop(), made_with, spent[spent > 0.0], intrinsics, points)
+
+
+def last_cloud(bag: BagReader, topic: str, frame: str = "") -> Float[np.ndarray, "N 3"] | None:
+    """Points of the last cloud on a topic, metres; None where there is none, or it is not in the frame, if one is named.
+
+    Raises:
+        InputError: if it has no x, y, z.
+    """
+    last = deque(bag.messages([topic]) if topic in bag.topics else (), maxlen=1)
+    cloud = bag.deserialize(last[0]) if last else None
+    return None if cloud is None or frame not in {"", cloud.header.frame_id} else cloud_arrays(cloud)[0]
 
 
 def cameras_of(path: Path) -> tuple[str, ...]:

@@ -12,10 +12,10 @@ from jaxtyping import Float
 
 from chromm_ros.data.bag import BagReader
 from chromm_ros.errors import InputError
-from chromm_ros.evaluate import place
+from chromm_ros.evaluate import place, surface
 from chromm_ros.evaluate.bags import BagSequence, told
 from chromm_ros.evaluate.beforehand import check_stamps
-from chromm_ros.evaluate.found import Results, cameras_of, read_results
+from chromm_ros.evaluate.found import Results, cameras_of, last_cloud, read_results
 from chromm_ros.evaluate.judged import Judged
 from chromm_ros.evaluate.moment import pair
 from chromm_ros.evaluate.outcome import Outcome, Score1
@@ -34,6 +34,7 @@ NO_SCENE = Score1(
 )
 OUT = Path("out/eval_result")
 """Another folder than that of `eval bag` and `eval live`: no report stands beside results that it is not of."""
+POINTS = "/truth/points"
 NODE_LATENCY = "Latency is the node's: from the arrival of the newest images to the last topic of the result."
 
 
@@ -85,8 +86,10 @@ def judge(
     same_world, gauge = one_world(results, sequence)
     moments = pair(results.moments, sequence.truth(), sequence.cameras, same_world=same_world)
     judged = Judged(sequence.name, moments, sequence.cameras, same_world, rule=rule)
+    with BagReader(sequence.truth_path) as bag:
+        surface_points = last_cloud(bag, POINTS, sequence.truth_frame)
     return Outcome(
-        scores=judged.scores(),
+        scores=(*judged.scores(), *surface.scores(results.points, surface_points, same_world=same_world)),
         notes=(*judged.notes(), gauge, *([] if sequence.intrinsics else [ESTIMATED]), latency),
         series=judged.series(),
         joint_set=judged.joint_set,

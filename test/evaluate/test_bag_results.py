@@ -15,11 +15,11 @@ import pytest
 from chromm_ros.__main__ import main
 from chromm_ros.config import ChrommConfig
 from chromm_ros.data.bag import BagReader
-from chromm_ros.data.messages import body_params
+from chromm_ros.data.messages import body_params, cloud_arrays
 from chromm_ros.data.result_writer import NAMESPACE, ResultWriter
 from chromm_ros.data.truth import Truth
 from chromm_ros.errors import FileError, InputError
-from chromm_ros.evaluate import motion, scenes
+from chromm_ros.evaluate import motion, scenes, surface
 from chromm_ros.evaluate.bag import room, run_chain
 from chromm_ros.evaluate.bags import BagSequence
 from chromm_ros.evaluate.found import Found, Results, read_results
@@ -48,6 +48,12 @@ def truths() -> dict[int, Any]:
     return read_bodies(TAKE)
 
 
+@cache
+def room_points() -> np.ndarray:
+    with BagReader(TAKE) as bag:
+        return cloud_arrays(bag.deserialize(next(bag.messages(["/truth/points"]))))[0]
+
+
 class Oracle:
     """In the chain's place: it says the truth of the newest step, with its ids from 101 on."""
 
@@ -65,10 +71,12 @@ class Oracle:
             for name, pose in zip(window.cameras, poses, strict=True)
         )
         people = tuple(self._person(body, window) for body in truths()[stamp].bodies)
-        nothing = np.zeros((0, 3), np.float32)
+        room = room_points()
+        points = np.concatenate([se3.apply(self._own, room.astype(np.float64)), np.full((9, 3), 50.0)]).astype(np.float32)
+        trusted = np.r_[np.ones(len(room), np.float32), np.zeros(9, np.float32)]
         return Reconstruction(
-            window.epoch, window.index, tuple(one.stamp_ns for one in window.sets), cameras, poses[None], nothing,
-            nothing.astype(np.uint8), np.zeros(0, np.float32), people, metric_scale=1.0, scale_ratio=float("nan"),
+            window.epoch, window.index, tuple(one.stamp_ns for one in window.sets), cameras, poses[None], points,
+            np.zeros((len(points), 3), np.uint8), trusted, people, metric_scale=1.0, scale_ratio=float("nan"),
         )  # fmt: skip  # in the order of its fields
 
     def _person(self, body: Any, window: Window) -> Person:
@@ -124,6 +132,8 @@ def test_the_truth_in_the_chains_place_is_right_in_every_score(right: tuple[Path
     assert_right(scores)
     assert scores["W-MPJPE, nothing aligned"].value == pytest.approx(0.0, abs=1e-2)
     assert "told the cameras' poses" in scores["TE"].reason
+    for name in surface.NAMES:
+        assert scores[name].value == pytest.approx(0.0, abs=1e-5) and scores[name].count >= 10_000, "nobody trusts the stray ones"
     assert [track.person for track in outcome.tracks] == sorted({int(b.track_id) for m in truths().values() for b in m.bodies})
     np.testing.assert_allclose(outcome.cameras[2].found, outcome.cameras[2].truth, atol=1e-9)
     assert outcome.cameras[2].found.shape == outcome.cameras[2].truth.shape == (1, 4, 4), "it stands still"
@@ -174,6 +184,7 @@ def test_a_world_of_its_own_is_laid_on_the_truth_by_the_cameras(tmp_path: Path) 
     for name in ("TE", "s-TE", "AE"):
         assert scores[name].value == pytest.approx(0.0, abs=1e-4), name
     assert scores["RRA@10"].value == scores["CCA@10"].value == 1.0
+    assert {scores[name].reason for name in surface.NAMES} == {"the results are in a world of their own"}
     assert sequence.rig_frame == "" and truth.rig_frame == "world"
     blind, results = BagSequence(TAKE, intrinsics=False, poses=False), read_results(path)
     laid = Judged("blind", pair(results.moments, blind.truth(), blind.cameras, same_world=False), blind.cameras, same_world=False)
@@ -231,7 +242,8 @@ def test_results_are_on_the_nodes_topics_with_its_fields(right: tuple[Path, BagS
     with BagReader(right[0]) as bag:
         kinds = ("pose", "camera_info_estimated")
         wanted = {f"{NAMESPACE}/cameras/cam{k}/{kind}" for k in (1, 2, 3, 4) for kind in kinds}
-        assert set(bag.topics) == wanted | {f"{NAMESPACE}/bodies", f"{NAMESPACE}/status"}
+        assert set(bag.topics) == wanted | {f"{NAMESPACE}/{name}" for name in ("bodies", "status", "scene/points")}
+        assert bag.topics[f"{NAMESPACE}/scene/points"].count == 1, "the last one"
         array = bag.deserialize(next(bag.messages([f"{NAMESPACE}/bodies"])))
         status = [bag.deserialize(message) for message in bag.messages([f"{NAMESPACE}/status"])][-1]
         info = bag.deserialize(next(bag.messages([f"{NAMESPACE}/cameras/cam3/camera_info_estimated"])))

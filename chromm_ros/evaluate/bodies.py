@@ -6,23 +6,46 @@ which nothing is known, or that was not found where it is known, gets NaN. Defin
 which GVHMR and Human3R share.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
 
-from chromm_ros.geometry.sim3 import fit_points
+from chromm_ros.geometry.sim3 import Similarity, fit_points
 
 MM = 1000.0
 HIPS = (1, 2)
 """Joints whose middle stands for the pelvis when bodies are laid on one another."""
 LEAST = 3
 """Points that a rotation needs."""
+BLOCK = 3 * 2**20
+"""Bytes that are worked on at once: passes over what fits into a core's cache are quicker."""
+
+
+def in_blocks(metric: Callable[..., np.ndarray], *arrays: np.ndarray, overlap: int = 0) -> np.ndarray:
+    """What `metric` gives of arrays of the same first axis, computed piece by piece.
+
+    Args:
+        metric: gives a value for each entry of the first axis, but for the last `overlap` of them.
+        arrays: its arguments.
+        overlap: how many entries a value reaches on.
+    """
+    count, size = len(arrays[0]), max(1, BLOCK // max(1, sum(array[:1].nbytes for array in arrays)))
+    if count <= size + overlap:
+        return metric(*arrays)
+    pieces = (slice(begin, begin + size + overlap) for begin in range(0, count - overlap, size))
+    return np.concatenate([metric(*(array[piece] for array in arrays)) for piece in pieces])
+
+
+def _each(metric: Callable[..., np.ndarray], found: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """A metric of single bodies, piece by piece, whatever axes they have before joints and coordinates."""
+    flat = (points.reshape(-1, *points.shape[-2:]) for points in (found, truth))
+    return in_blocks(metric, *flat).reshape(found.shape[:-2])
 
 
 def distances(found: Float[np.ndarray, "*B J 3"], truth: Float[np.ndarray, "*B J 3"]) -> Float[np.ndarray, "*B"]:
     """Mean distance of points in the frame they come in, mm."""
-    return _mean(_minus(found, truth), truth)
+    return _each(lambda a, b: _mean(_minus(a, b), b), found, truth)
 
 
 def finite(points: Float[np.ndarray, "*B"]) -> Float[np.ndarray, "*B"]:
@@ -33,7 +56,8 @@ def finite(points: Float[np.ndarray, "*B"]) -> Float[np.ndarray, "*B"]:
 
 
 def _minus(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    return np.asarray(finite(found) - finite(truth))
+    with np.errstate(invalid="ignore", over="ignore"):
+        return finite(np.asarray(found.astype(np.float64, copy=False) - truth))
 
 
 def _mean(off: Float[np.ndarray, "*B J 3"], truth: Float[np.ndarray, "*B J 3"]) -> Float[np.ndarray, "*B"]:
@@ -51,9 +75,20 @@ def _mean(off: Float[np.ndarray, "*B J 3"], truth: Float[np.ndarray, "*B J 3"]) 
 
 
 def lengths(vectors: Float[np.ndarray, "*B 3"]) -> Float[np.ndarray, "*B"]:
-    """Of vectors, in their unit, float64; a third of the time that np.linalg.norm takes for so short ones."""
+    """Of vectors, in their unit, float64; a sixth of the time that np.linalg.norm takes for so short ones."""
     wide = vectors.astype(np.float64, copy=False)
-    return np.asarray(np.sqrt(np.einsum("...i,...i->...", wide, wide)))
+    square = wide * wide
+    total = np.asarray(square[..., 0] + square[..., 1])
+    total += square[..., 2]
+    return np.asarray(np.sqrt(total))
+
+
+def moved(points: Float[np.ndarray, "*B N 3"], by: Similarity) -> Float[np.ndarray, "*B N 3"]:
+    """`by.apply(points)` in half of its time: numpy adds few long rows sooner than many of three."""
+    turned = np.ascontiguousarray(points @ (by.scale[..., None, None] * np.swapaxes(by.rotation, -1, -2)))
+    rows = turned.reshape(*turned.shape[:-2], 3 * turned.shape[-2])
+    rows += np.tile(by.translation, turned.shape[-2])
+    return turned
 
 
 def pelvis(joints: Float[np.ndarray, "*B J 3"], hips: tuple[int, int] = HIPS) -> Float[np.ndarray, "*B 1 3"]:
@@ -68,8 +103,13 @@ def mpjpe(
 
     `hips` are (1, 2) for SMPL and SMPL-X, (11, 12) for COCO.
     """
-    off = _minus(found, truth)
-    return _mean(off - pelvis(off, hips), truth)
+
+    def metric(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        off = _minus(a, b)
+        off -= pelvis(off, hips)
+        return _mean(off, b)
+
+    return _each(metric, found, truth)
 
 
 def by_joint(off: Float[np.ndarray, "*B J 3"], hips: tuple[int, int], places: Sequence[int]) -> Float[np.ndarray, "K"]:
@@ -89,9 +129,13 @@ def by_joint(off: Float[np.ndarray, "*B J 3"], hips: tuple[int, int], places: Se
 
 def pa_mpjpe(found: Float[np.ndarray, "*B J 3"], truth: Float[np.ndarray, "*B J 3"]) -> Float[np.ndarray, "*B"]:
     """Mean joint error after the best similarity of each body (PA-MPJPE), mm; NaN, too, where less than three joints are known."""
+    return _each(_pa_mpjpe, found, truth)
+
+
+def _pa_mpjpe(found: Float[np.ndarray, "N J 3"], truth: Float[np.ndarray, "N J 3"]) -> Float[np.ndarray, "N"]:
     if np.isfinite(found).all() and np.isfinite(truth).all() and found.shape[-2] >= LEAST:
         a, b = found.astype(np.float64, copy=False), truth.astype(np.float64, copy=False)
-        return distances(fit_points(a, b).apply(a), b)
+        return distances(moved(a, fit_points(a, b)), b)
     known = np.isfinite(truth).all(axis=-1)
     usable = (np.isfinite(found).all(axis=-1) | ~known).all(axis=-1) & (known.sum(axis=-1) >= LEAST)
     error = np.full(usable.shape, np.nan)
@@ -120,6 +164,10 @@ def acceleration_error(
     Joints are taken relative to the pelvis, as WHAM does before; WHAM then leaves the first and last value out, GVHMR does not. NaN
     where one of the three frames lacks a joint.
     """
-    off = _minus(found, truth)
-    off -= pelvis(off, hips)
-    return np.asarray(fps**2 * lengths(np.diff(off, n=2, axis=0)).mean(axis=-1))
+
+    def metric(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        off = _minus(a, b)
+        off -= pelvis(off, hips)
+        return np.asarray(fps**2 * lengths(np.diff(off, n=2, axis=0)).mean(axis=-1))
+
+    return in_blocks(metric, found, truth, overlap=2)

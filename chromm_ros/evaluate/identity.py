@@ -97,7 +97,12 @@ def _pairs(*keys: Int[np.ndarray, "D"]) -> int:
         return 0
     one, size = np.zeros(len(keys[0]), np.int64), 1
     for key in keys:
-        one, size = one * (key.max() - key.min() + 1) + (key - key.min()), size * int(key.max() - key.min() + 1)
+        low = key.min()
+        span = int(key.max() - low) + 1
+        one *= span
+        one += key
+        one -= low
+        size *= span
         if size > 4 * len(one):  # too many to count by place
             names, one = np.unique(one, return_inverse=True)
             size = len(names)

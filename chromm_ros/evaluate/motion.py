@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Bool, Float
 
-from chromm_ros.evaluate.bodies import MM, distances, finite, lengths
+from chromm_ros.evaluate.bodies import MM, distances, finite, in_blocks, lengths, moved
 from chromm_ros.geometry.sim3 import fit_points
 
 CHUNK = 100
@@ -76,11 +76,15 @@ def _aligned(
         mask = counts[mine] & known[mine]
         first = mask[:by]
         if first.any():
-            a, b = (points[mine][mask].astype(np.float64, copy=False) for points in (found, truth))
+            whole = bool(mask.all())
+            a, b = (
+                (points[mine].reshape(-1, *points.shape[2:]) if whole else points[mine][mask]).astype(np.float64, copy=False)
+                for points in (found, truth)
+            )
             fitted = first.sum()  # those of the first frames come first
             fit = fit_points(a[:fitted].reshape(-1, 3), b[:fitted].reshape(-1, 3))
             values = np.full(mask.shape, np.nan)
-            values[mask] = distances(fit.apply(a), b)
+            values[mask] = distances(moved(a.reshape(-1, 3), fit).reshape(a.shape), b)
             error[mine] = values
     return error
 
@@ -114,7 +118,11 @@ def rte(
 
 def jitter(found: Float[np.ndarray, "T *B J 3"], fps: float = 30.0) -> Float[np.ndarray, "K *B"]:
     """Mean jerk of the joints, 10 m/s^3, for K = max(T - 3, 0) (GVHMR, compute_global_metrics); NaN where a frame is missing."""
-    return np.asarray(lengths(np.diff(finite(found), n=3, axis=0)).mean(axis=-1) * fps**3 / 10.0)
+
+    def metric(points: np.ndarray) -> np.ndarray:
+        return np.asarray(lengths(np.diff(finite(points), n=3, axis=0)).mean(axis=-1) * fps**3 / 10.0)
+
+    return in_blocks(metric, found, overlap=3)
 
 
 def foot_sliding(

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool, Float
 
-from chromm_ros.evaluate.bodies import LEAST, MM, distances, finite, lengths
+from chromm_ros.evaluate.bodies import LEAST, MM, distances, finite, in_blocks, lengths, moved
 from chromm_ros.geometry.rotation import geodesic_angle
 from chromm_ros.geometry.sim3 import Similarity, fit_points, fit_poses
 
@@ -72,6 +72,10 @@ def w_mpjpe_dagger(
 
 def ga_mpjpe(found: Float[np.ndarray, "*B P J 3"], truth: Float[np.ndarray, "*B P J 3"]) -> Float[np.ndarray, "*B P"]:
     """Mean joint error after one similarity for all people of the scene (GA-MPJPE), mm."""
+    return in_blocks(_ga_mpjpe, found, truth) if found.ndim > 3 else _ga_mpjpe(found, truth)
+
+
+def _ga_mpjpe(found: Float[np.ndarray, "*B P J 3"], truth: Float[np.ndarray, "*B P J 3"]) -> Float[np.ndarray, "*B P"]:
     lead, count = found.shape[:-3], found.shape[-3] * found.shape[-2]
     a, b = (points.reshape(*lead, count, 3).astype(np.float64, copy=False) for points in (found, truth))
     if count >= LEAST and np.isfinite(a).all() and np.isfinite(b).all():
@@ -85,9 +89,13 @@ def ga_mpjpe(found: Float[np.ndarray, "*B P J 3"], truth: Float[np.ndarray, "*B 
 def _placed_error(
     fit: Similarity, found: Float[np.ndarray, "*B P J 3"], truth: Float[np.ndarray, "*B P J 3"]
 ) -> Float[np.ndarray, "*B P"]:
-    points = finite(found)
-    moved = fit.apply(points.reshape(*points.shape[:-3], points.shape[-3] * points.shape[-2], 3))
-    return distances(moved.reshape(points.shape), truth)
+    def metric(scale: np.ndarray, rotation: np.ndarray, translation: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        points = finite(a)
+        flat = points.reshape(*points.shape[:-3], points.shape[-3] * points.shape[-2], 3)
+        return distances(moved(flat, Similarity(scale, rotation, translation)).reshape(points.shape), b)
+
+    arrays = (fit.scale, fit.rotation, fit.translation, found, truth)
+    return in_blocks(metric, *arrays) if found.ndim > 3 else metric(*arrays)
 
 
 def translation_error(

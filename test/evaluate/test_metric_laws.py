@@ -147,6 +147,28 @@ def test_batches_are_their_members() -> None:
     np.testing.assert_allclose(np.sort(motion.foot_sliding(found[..., :4, :], truth[..., :4, :])), np.sort(np.concatenate(every)))
 
 
+@pytest.mark.parametrize("block", [1, 5000])
+def test_what_is_worked_on_at_once_changes_no_value(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(6)
+    truth = np.cumsum(rng.normal(0.0, 0.01, (12, 3, 24, 3)), axis=0)
+    found = truth + rng.normal(0.0, 0.02, truth.shape)
+    found[4, 1], found[5, 2, 3], truth[7, 0, 5], truth[8] = np.nan, np.inf, np.nan, np.inf
+    cameras = np.tile(np.eye(4), (2, 12, 4, 1, 1))
+    cameras[..., :3, 3] = rng.normal(size=(2, 12, 4, 3))
+
+    def every() -> list[np.ndarray]:
+        return [
+            bodies.distances(found, truth), bodies.mpjpe(found, truth), bodies.pa_mpjpe(found, truth),
+            bodies.acceleration_error(found, truth), motion.jitter(found), scenes.ga_mpjpe(found, truth),
+            *(scenes.w_mpjpe_dagger(*cameras, found, truth, by) for by in scenes.GAUGES),
+        ]  # fmt: skip  # of bodies, over time, of scenes
+
+    whole = every()
+    monkeypatch.setattr(bodies, "BLOCK", block)
+    for one, other in zip(whole, every(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-9)
+
+
 @pytest.mark.parametrize("name", ["ring3", "ring4", "ring5_1p"])
 def test_the_first_22_joints_of_24(name: str) -> None:
     z = golden(f"scene_{name}")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from chromm_ros.evaluate.surface import NAMES, scores
+from chromm_ros.evaluate.surface import NAMES, evenly, scores
 
 FLOOR = np.stack([*np.meshgrid(np.arange(10.0), np.arange(10.0)), np.zeros((10, 10))], axis=-1).reshape(-1, 3).astype(np.float32)
 NOTHING = np.zeros((0, 3), np.float32)
@@ -17,6 +17,13 @@ def test_distances_both_ways() -> None:
     far = told["cloud completeness"].value
     assert far is not None and far > 1.0, "half of the floor is missing"
     assert told["cloud chamfer"].value == pytest.approx((0.1 + far) / 2)
+
+
+def test_points_of_one_voxel_count_once() -> None:
+    crowd = np.concatenate([FLOOR + np.float32([0.001 * k, 0.0, 0.0]) for k in range(5)])
+    np.testing.assert_array_equal(evenly(crowd), FLOOR)
+    lost = np.full((2, 3), np.nan, np.float32)
+    np.testing.assert_array_equal(evenly(np.concatenate([lost, FLOOR])), FLOOR)
 
 
 @pytest.mark.parametrize(

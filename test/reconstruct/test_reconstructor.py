@@ -233,6 +233,7 @@ def test_health_names_its_units() -> None:
         "people_over_rig",
         "scale_alarm",
         "rig_tight",
+        "rig_odd_camera",
         "tie_rig",
         "tie_shared",
         "tie_static",

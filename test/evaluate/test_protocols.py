@@ -173,6 +173,18 @@ def test_single_moments_of_the_truth_have_no_error(joint_set: str) -> None:
     assert told["RRA@10"].value == told["CCA@10"].value == told["s-CCA@15"].value == told["people f1"].value == 1.0
 
 
+def test_single_moments_are_seen_from_above_beside_the_truth() -> None:
+    scene = Scene(views=4, people=3)
+    fields = evaluate(iter([Planted(scene, 2)]), Runner(Says(scene, RIGID), NOTHING, Ours()), "steps", tell=lambda _: None)
+    assert len(fields["tracks"]) == 3 and len(fields["cameras"]) == 4
+    for track in fields["tracks"]:
+        assert len(track.stamps_ns) == 2 and np.isfinite(track.truth).all()
+        np.testing.assert_allclose(track.found, track.truth, atol=1e-5)
+    for view, camera in enumerate(fields["cameras"]):
+        np.testing.assert_allclose(camera.truth, [scene.cameras(k)[view] for k in range(2)], atol=1e-9)
+        np.testing.assert_allclose(camera.found, camera.truth, atol=1e-5)
+
+
 def test_dagger_is_the_scale_times_the_distance_from_the_rig() -> None:
     scene, scale = Scene(views=4, people=3), 1.2
     told = scores(Planted(scene, 1), Says(scene, [world(8, scale)]), "steps")

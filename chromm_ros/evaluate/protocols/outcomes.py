@@ -30,7 +30,7 @@ REASONS = {
     "GA-MPJPE": "one person alone: it would be PA-MPJPE",
 }
 THIN = 10
-"""Every how many-th pose of a camera is kept for the view from above."""
+"""Every how many-th pose of a camera in a segment is kept for the view from above."""
 
 
 def of_segments(parts: Sequence[Segment], cut: Cut) -> dict[str, Any]:
@@ -70,6 +70,8 @@ def of_steps(parts: Sequence[Step]) -> dict[str, Any]:
         "views": tuple(view for part in parts for view in part.views)[:MOST],
         "joint_set": parts[0].joint_set,
         "per_joint_mm": {"MPJPE": _per_joint(parts)},
+        "tracks": tuple(_tracks(parts)),
+        "cameras": tuple(_cameras(parts)),
     }
 
 
@@ -123,7 +125,7 @@ def _series(parts: Sequence[Segment] | Sequence[Step]) -> Iterator[Series]:
     """Of the first joint set, by person of a sequence."""
     gathered: dict[tuple[str, str, str, int], list[tuple[Int64[np.ndarray, "N"], Float64[np.ndarray, "N"]]]] = defaultdict(list)
     for part in parts:
-        stamps = part.stamps_ns if isinstance(part, Segment) else np.array([part.stamp_ns], np.int64)
+        stamps = _stamps(part)
         for (metric, unit), errors in part.errors(part.sets[0]).items():
             for person, values in zip(part.ids, errors.reshape(len(stamps), -1).T, strict=True):
                 gathered[metric, unit, part.sequence, int(person)].append((stamps, values))
@@ -144,25 +146,35 @@ def _off(said: np.ndarray, true: np.ndarray, to_truth: Similarity, joints: Joint
     return np.asarray(off.reshape(-1, *off.shape[-2:]))
 
 
-def _tracks(parts: Sequence[Segment]) -> Iterator[Track]:
-    """Ways of roots, each segment laid on the truth by its cameras, scale free."""
+def _stamps(part: Segment | Step) -> Int64[np.ndarray, "T"]:
+    return part.stamps_ns if isinstance(part, Segment) else np.array([part.stamp_ns], np.int64)
+
+
+def _over_time(values: Float64[np.ndarray, "*B K J n"], part: Segment | Step) -> Float64[np.ndarray, "T K J n"]:
+    """A step is one moment."""
+    return np.asarray(values.reshape(len(_stamps(part)), *values.shape[-3:]))
+
+
+def _tracks(parts: Sequence[Segment] | Sequence[Step]) -> Iterator[Track]:
+    """Ways of roots, each segment or step laid on the truth by its cameras, scale free."""
     gathered: dict[tuple[str, int], list[tuple[np.ndarray, ...]]] = defaultdict(list)
     for part in parts:
         joints = part.sets[0]
-        true = part.true[:, :, joints.truth][:, :, joints.root].mean(axis=2)
-        found = part.to_truth.apply(part.said[:, :, joints.found][:, :, joints.root].mean(axis=2))
+        said, true = _over_time(part.said, part), _over_time(part.true, part)
+        found = part.to_truth.apply(said[:, :, joints.found][:, :, joints.root].mean(axis=2))
+        roots = true[:, :, joints.truth][:, :, joints.root].mean(axis=2)
         for column, person in enumerate(part.ids):
-            gathered[part.sequence, person].append((part.stamps_ns, found[:, column], true[:, column]))
+            gathered[part.sequence, int(person)].append((_stamps(part), found[:, column], roots[:, column]))
     for (sequence, person), pieces in gathered.items():
         yield Track(sequence, person, *(np.concatenate(each) for each in zip(*pieces, strict=True)))
 
 
-def _cameras(parts: Sequence[Segment]) -> Iterator[CameraTrack]:
+def _cameras(parts: Sequence[Segment] | Sequence[Step]) -> Iterator[CameraTrack]:
     gathered: dict[tuple[str, int], list[tuple[np.ndarray, np.ndarray]]] = defaultdict(list)
     for part in parts:
-        for view in range(part.true_cameras.shape[1]):
-            found = part.to_truth.apply_to_poses(part.found_cameras[::THIN, view])
-            gathered[part.sequence, view].append((found, part.true_cameras[::THIN, view]))
+        poses, truth = _over_time(part.found_cameras, part)[::THIN], _over_time(part.true_cameras, part)[::THIN]
+        for view in range(truth.shape[1]):
+            gathered[part.sequence, view].append((part.to_truth.apply_to_poses(poses[:, view]), truth[:, view]))
     names = {part.sequence: part.cameras for part in parts}
     for (sequence, view), pieces in gathered.items():
         yield CameraTrack(sequence, names[sequence][view], *(np.concatenate(each) for each in zip(*pieces, strict=True)))

@@ -31,6 +31,7 @@ class Step:
     """One moment in its own world beside the truth; P people who had to be found."""
 
     sequence: str
+    cameras: tuple[str, ...]
     stamp_ns: int
     ids: Int64[np.ndarray, "P"]
     """True people."""
@@ -102,10 +103,10 @@ def steps(sequence: LabelledSequence, run: Runner, most: int | None = None, *, s
         shown: whether the first one keeps its images.
     """
     for number, moment in enumerate(islice(moments(sequence), most)):
-        yield _step(sequence.name, run([moment], sequence.cameras)[0], moment, run.ours, shown=shown and number == 0)
+        yield _step(sequence, run([moment], sequence.cameras)[0], moment, run.ours, shown=shown and number == 0)
 
 
-def _step(name: str, said: Said, moment: Labelled, ours: Ours, *, shown: bool) -> Step:
+def _step(sequence: LabelledSequence, said: Said, moment: Labelled, ours: Ours, *, shown: bool) -> Step:
     known, truth = moment.known, moment.known.truth
     sets = ours.sets(truth.joint_set)
     to_truth = by_cameras(said.cameras[None], truth.world_from_cam[None])
@@ -114,6 +115,7 @@ def _step(name: str, said: Said, moment: Labelled, ours: Ours, *, shown: bool) -
     found[owner[owner >= 0]] = said.joints[owner >= 0]
     mine = known.wanted
     return Step(
-        name, truth.stamp_ns, truth.ids[mine], found[mine], truth.joints[mine], said.cameras, truth.world_from_cam,
-        counts(owner, known), truth.joint_set, sets, to_truth, known.unknown, views(name, moment, said, owner, sets[0]) if shown else (),
+        sequence.name, sequence.cameras, truth.stamp_ns, truth.ids[mine], found[mine], truth.joints[mine], said.cameras, truth.world_from_cam,
+        counts(owner, known), truth.joint_set, sets, to_truth, known.unknown,
+        views(sequence.name, moment, said, owner, sets[0]) if shown else (),
     )  # fmt: skip  # one line each for found and told

@@ -1,7 +1,7 @@
 """An outcome as pictures: errors over time, bars per joint, the ways from above, joints in images, latency."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +41,10 @@ def draw_all(outcome: Outcome, folder: Path) -> list[tuple[str, str]]:
         DependencyError: if matplotlib is not installed.
     """
     kinds: tuple[tuple[str, object, Callable[[Outcome, Path], None], str], ...] = (
-        ("over_time.png", _known(series.values for series in outcome.series), draw_series, "Errors over time."),
-        ("per_joint.png", _known(outcome.per_joint_mm.values()), draw_joints, "Mean error of each joint."),
+        ("over_time.png", any(_known(series.values) for series in outcome.series), draw_series, "Errors over time."),
+        ("per_joint.png", any(map(_known, outcome.per_joint_mm.values())), draw_joints, "Mean error of each joint."),
         ("from_above.png", outcome.tracks or outcome.cameras, draw_ways, "Ways from above: found in colour, truth dashed."),
-        ("latency.png", _known([outcome.latency_ms]), draw_latency, "Time of single results; the notes say from when to when."),
+        ("latency.png", _known(outcome.latency_ms), draw_latency, "Time of single results; the notes say from when to when."),
     )
     drawn = []
     for name, there, draw, caption in kinds:
@@ -62,9 +62,9 @@ def draw_all(outcome: Outcome, folder: Path) -> list[tuple[str, str]]:
     return drawn
 
 
-def _known(values: Iterable[Float64[np.ndarray, "_"]]) -> bool:
+def _known(values: Float64[np.ndarray, "_"]) -> bool:
     """Whether there is any number to draw."""
-    return any(np.isfinite(each).any() for each in values)
+    return bool(np.isfinite(values).any())
 
 
 def draw_series(outcome: Outcome, file: Path) -> None:
@@ -81,7 +81,7 @@ def draw_series(outcome: Outcome, file: Path) -> None:
             _points(axes, mine, named=place == len(metrics) - 1)
         else:
             (_lines if len(mine) <= LINES else _band)(axes, mine)
-        axes.set_ylim(0.0, 1.08 * max((float(np.nanmax(s.values)) for s in mine if _known([s.values])), default=1.0) or None)
+        axes.set_ylim(0.0, 1.08 * max((float(np.nanmax(s.values)) for s in mine if _known(s.values)), default=1.0) or None)
         axes.grid(alpha=0.3)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -90,7 +90,7 @@ def draw_series(outcome: Outcome, file: Path) -> None:
 
 def _points(axes: Any, series: Sequence[Series], *, named: bool) -> None:
     """A dot for each, with its name below the last panel while there is room."""
-    axes.plot([np.nanmean(one.values) if _known([one.values]) else np.nan for one in series], "o", ms=5, color="C0")
+    axes.plot([np.nanmean(one.values) if _known(one.values) else np.nan for one in series], "o", ms=5, color="C0")
     axes.set_xlabel("one moment of each sequence" if named else "")
     axes.margins(x=0.05)
     names = [_name(one) if named and len(series) <= NAMES else "" for one in series]
@@ -103,7 +103,7 @@ def _name(series: Series) -> str:
 
 def _lines(axes: Any, series: Sequence[Series]) -> None:
     for number, one in enumerate(series):
-        mean = f"{np.nanmean(one.values):.3g}" if np.isfinite(one.values).any() else "none"
+        mean = f"{np.nanmean(one.values):.3g}" if _known(one.values) else "none"
         axes.plot(
             _seconds(one),
             one.values,

@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 from chromm_ros.errors import FileError
+from chromm_ros.evaluate import outcome, report
 
-REPORT = ("report.md", "report.json")
+REPORT = (report.FILE, outcome.FILE)
 PICTURE = re.compile(r"^!\[.*\]\((\w+\.png)\)$", re.MULTILINE)
 """How a report names its pictures."""
 

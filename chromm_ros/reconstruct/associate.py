@@ -176,7 +176,7 @@ def _all_apart(points: Float[np.ndarray, "N 3"], spread: Float[np.ndarray, "N 3"
 
 def _between(points: Float[np.ndarray, "N M 3"], a: Int[np.ndarray, "K"], b: Int[np.ndarray, "K"]) -> Float[np.ndarray, "3 K M"]:
     """What lies between points of pairs."""
-    axes = by_axis(points, points[0, 0]) if len(points) else np.zeros((3, *points.shape[:2]), np.float32)
+    axes = by_axis(points, points[:1, 0].sum(axis=0))  # from a point among them, if there is any
     return np.asarray(axes.take(a, axis=1) - axes.take(b, axis=1))
 
 

@@ -17,6 +17,9 @@ from chromm_ros.model.people_heads import SmplDecoder
 from chromm_ros.model.weight_files import find_weights
 from chromm_ros.train.stage import Start
 
+LAST = ("decpose", "decshape", "decexpression")
+"""The last maps that the SMPL decoder and Multi-HMR's own head share."""
+
 
 def composed(start: Start) -> Composed:
     """Both branches with Multi-HMR's own head, from `start.scene` and `start.human`; the rest comes from the seed.
@@ -88,10 +91,6 @@ def whole(start: Start) -> Chromm:
     if start.head:
         take_over(network, composed(Start(size=start.size, human=start.head, seed=start.seed)).human.perception)
     return network
-
-
-LAST = ("decpose", "decshape", "decexpression")
-"""The last maps that the SMPL decoder and Multi-HMR's own head share."""
 
 
 def _side(human: str) -> int:

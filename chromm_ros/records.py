@@ -107,7 +107,7 @@ class Prediction:
     person_frame: Int[Tensor, "P"]
     """Index into the frames: whose image shows this person."""
     person_score: Float[Tensor, "P"]
-    """Detection score of the head in [0, 1]."""
+    """Detection score of the head in [0, 1], by its own image and those that support it (`model/support.py`)."""
     person_token: Float[Tensor, "P D"]
     """Fused human token, by which a person is told from others over time."""
     head_pixel: Float[Tensor, "P 2"]

@@ -175,6 +175,9 @@ def _views(load: Load, side: int) -> Views:
     square = torch.tensor(human_from_image(width, height, side), dtype=torch.float32)
     nothing = torch.zeros(frames, dtype=torch.bool)
     return Views(
+        step=torch.arange(frames),
+        view=torch.zeros(frames, dtype=torch.long),
+        seconds=torch.zeros(frames),
         image_size=torch.tensor((width, height), dtype=torch.float32).expand(frames, -1),
         scene_from_image=same.expand(frames, 3, 3),
         human_from_image=square.expand(frames, 3, 3),

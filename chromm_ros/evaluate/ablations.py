@@ -36,7 +36,9 @@ from chromm_ros.synthetic.world.take import TakeOptions
 PERIOD_S = 0.1
 _OF_VIEWS = {f.name for f in fields(Moment)} - {"stamp_ns", "ids", "body", "joints"}
 TOO_FEW = f"(an interval needs {FEWEST} takes)"
-COLUMNS = ("W-MPJPE mm", "MPJPE mm", "PA-MPJPE mm", "people F1", "association", "association precision", "association recall")
+COLUMNS = (
+    "W-MPJPE mm", "MPJPE mm", "PA-MPJPE mm", "head F1", "people F1", "association", "association precision", "association recall",
+)  # fmt: skip  # one line
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Line:
     high: float | None
     """Upper end."""
     config: Mapping[str, Any]
-    """Resolved settings of the reconstruction."""
+    """Resolved settings of the reconstruction, and how heads are found."""
     same_as: str = ""
     """An earlier line that is the same run, by group and name."""
 
@@ -96,11 +98,12 @@ def ablate(config: ChrommConfig, predictor: Predictor, takes: Sequence[Clip], co
     Yields:
         None after each take, for whoever shows progress; then the lines, group by group.
     """
-    remembered = Remembered(predictor)
     variants = [variant for group in compared for variant in group.variants]
     # Those that ask the same of the network follow one another.
     order = sorted(range(len(variants)), key=lambda k: _question(variants[k]))
-    chains = [Pipeline(_changed(config, variant), predictor=remembered) for variant in variants]
+    configs = [_changed(config, variant) for variant in variants]
+    ways = {one.model.support: Remembered(predictor, one.model.support) for one in configs}
+    chains = [Pipeline(one, predictor=ways[one.model.support]) for one in configs]
     tallies: list[list[Tally]] = [[] for _ in variants]
     for number, take in enumerate(takes):
         with torch.inference_mode():
@@ -127,8 +130,8 @@ def _changed(config: ChrommConfig, variant: Variant) -> ChrommConfig:
 
 
 def _settings(chain: Pipeline) -> Mapping[str, Any]:
-    """The settings of a chain's reconstruction."""
-    return asdict(chain.config.reconstruct)
+    """The settings that variants change."""
+    return {**asdict(chain.config.reconstruct), "model": {"support": chain.config.model.support}}
 
 
 def _run(chain: Pipeline, take: Clip, variant: Variant, number: int) -> Tally:

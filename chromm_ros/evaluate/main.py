@@ -31,7 +31,7 @@ VERBS = {
 
 CLOTHES = ("suits", "naturalistic", "uniforms")
 COLUMNS = (
-    "F1", "head depth % median", "scene depth % median", "root deg median", "MPJPE mm", "PA-MPJPE mm", "W-MPJPE mm", "association",
+    "head F1", "head depth % median", "scene depth % median", "root deg median", "MPJPE mm", "PA-MPJPE mm", "W-MPJPE mm", "association",
     "people F1", "camera deg", "camera m",
 )  # fmt: skip  # in the table; JSON has all
 

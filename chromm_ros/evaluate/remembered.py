@@ -1,5 +1,6 @@
 """A predictor that answers once for each window, so that what differs after the network costs no network."""
 
+from dataclasses import replace
 from typing import Any
 
 from chromm_ros.model.inputs import Batch
@@ -8,10 +9,17 @@ from chromm_ros.records import Prediction, Window
 
 
 class Remembered(Predictor):
-    """A predictor that answers once for each window, so that what differs after the network costs no network."""
+    """A predictor that answers once for each window.
 
-    def __init__(self, predictor: Predictor) -> None:
+    Args:
+        predictor: whose network answers.
+        support: what other images count where heads are found, as `ModelOptions.support`; None: as the predictor has it.
+    """
+
+    def __init__(self, predictor: Predictor, support: float | None = None) -> None:
         vars(self).update(vars(predictor))  # the same network, and all that goes with it
+        if support is not None:
+            self._picking = replace(self._picking, support=support)
         self._asked: tuple[Any, ...] = ()
         self._batch: Batch | None = None
         self._answer: Prediction | None = None

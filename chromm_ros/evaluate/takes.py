@@ -70,9 +70,9 @@ class Tally:
     def row(self) -> dict[str, float]:
         """One line of a table: medians where the name says so, else means; NaN where there was nothing."""
         told = {
-            "F1": self.found.f1,
-            "precision": self.found.precision,
-            "recall": self.found.recall,
+            "head F1": self.found.f1,
+            "head precision": self.found.precision,
+            "head recall": self.found.recall,
             "association": self.pairs.accuracy,
             "association precision": self.pairs.precision,
             "association recall": self.pairs.recall,

@@ -27,7 +27,7 @@ class Variant:
     told: Told = field(default_factory=Told)
     """What the chain knows of the cameras."""
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Of the reconstruction, by group; what is not named stays as it is."""
+    """Of the reconstruction, by group, and `support` of the model; what is not named stays as it is."""
     newest: int | None = None
     """Of how many of the newest moments people count, the same in a whole group; None: all."""
     stream: bool = False
@@ -50,7 +50,7 @@ class Group:
     """The first is what the package does unless it is told otherwise, or what stands nearest to it."""
 
 
-W, ASSOCIATION = "W-MPJPE mm", "association"
+W, F1, ASSOCIATION = "W-MPJPE mm", "head F1", "association"
 ALONE = Told(poses=False)
 
 
@@ -65,6 +65,10 @@ def groups(steps: int = STEPS) -> tuple[Group, ...]:
         Group("scale by people (1 camera, place unknown)", W, (
             Variant("adjusted", views=1, told=ALONE),
             Variant("not adjusted", views=1, told=ALONE, settings={"scale": {"adjust": False}}),
+        )),
+        Group("heads found by", F1, (
+            Variant("all images"),
+            Variant("each image alone", settings={"model": {"support": 0.0}}),
         )),
         Group("fusion", W, (
             Variant("average + triangulate"),

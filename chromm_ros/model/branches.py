@@ -5,7 +5,7 @@ hurt its geometry), so the scene is Pi3X's own to the last bit.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -15,13 +15,14 @@ from chromm_ros.model.config import NetworkConfig
 from chromm_ros.model.human_branch import Detections, HumanBranch, strongest_per_image
 from chromm_ros.model.inputs import Views
 from chromm_ros.model.people_heads import Bodies
-from chromm_ros.model.pinhole import fit_intrinsics, inside, move_pixels
+from chromm_ros.model.pinhole import NEAREST, back_project, fit_intrinsics, inside, median_depth, move_pixels
 from chromm_ros.model.scene_branch import SceneBranch, SceneOutput
+from chromm_ros.model.support import WEAK, supported
 
 
 @dataclass(frozen=True)
 class Picking:
-    """Which detections become people. Score and neighbourhood are Multi-HMR's (demo.py), which made the detector.
+    """Which detections become people. Score and neighbourhood are Multi-HMR's (demo.py), which made the detector; each image is alone in it.
 
     The paper names no most of people; 16 keeps the memory of a window known beforehand.
     """
@@ -32,6 +33,13 @@ class Picking:
     """Neighbourhood in which only the strongest stays, patches."""
     max_people: int = 16
     """Most people of one image."""
+    support: float = 0.0
+    """What other moments and other cameras count in a score beside the own image, see `support.supported`."""
+
+    @property
+    def lowest(self) -> float:
+        """Lowest score by the own image alone that may yet count."""
+        return min(self.score_min, WEAK) if self.support else self.score_min
 
 
 USUAL = Picking()
@@ -64,6 +72,21 @@ class Sight:
     """Head in the image."""
     head_scene: Float[Tensor, "P 2"]
     """Head in pixels of the scene branch's input."""
+
+    def supported(self, views: Views, picking: Picking) -> "Sight":
+        """Only the people who are strong enough by all images together, with the scores that they have by these."""
+        image = self.found.image
+        depth = median_depth(self.scene.local_points[0, ..., 2], image, self.head_scene).clamp(min=NEAREST)
+        head = back_project(self.head_pixel, depth, self.intrinsics[image])
+        score = supported(self.found, self.head_pixel, head, self.intrinsics, views, picking.support)
+        stay = score >= picking.score_min
+        return replace(
+            self,
+            found=replace(self.found, score=score)[stay],
+            head_human=self.head_human[stay],
+            head_pixel=self.head_pixel[stay],
+            head_scene=self.head_scene[stay],
+        )
 
 
 @dataclass(frozen=True)
@@ -134,7 +157,7 @@ class Branches(nn.Module):
         found = self.pick(features.human, views, picking) if heads is None else heads
         head = self.human.locate(features.human, found)
         pixel = move_pixels(torch.linalg.inv(views.human_from_image)[found.image], head)
-        return Sight(
+        sight = Sight(
             scene=scene,
             intrinsics=torch.where(views.intrinsics_known[:, None, None], views.intrinsics, fitted),
             found=found,
@@ -142,9 +165,10 @@ class Branches(nn.Module):
             head_pixel=pixel,
             head_scene=move_pixels(views.scene_from_image[found.image], pixel),
         )
+        return sight if heads is not None or not picking.support else sight.supported(views, picking)
 
     def pick(self, human: Float[Tensor, "F Q E"], views: Views, picking: Picking) -> Detections:
-        """Heads that are strong enough, strongest in their neighbourhood and on the image, not on its border."""
-        found, pixel = self.human.find(human, picking.score_min, picking.nms)
+        """Heads that may be strong enough, strongest in their neighbourhood and on the image, not on its border."""
+        found, pixel = self.human.find(human, picking.lowest, picking.nms)
         pixel = move_pixels(torch.linalg.inv(views.human_from_image)[found.image], pixel)
         return strongest_per_image(found[inside(pixel, views.image_size[found.image])], picking.max_people)

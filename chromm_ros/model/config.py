@@ -217,6 +217,13 @@ class ModelOptions(Settings):
         choices=("robust", "centred", "free"),
     )
     score_min: float = setting(0.3, "lowest score of a head that counts", at_least=0.0, at_most=1.0)
+    support: float = setting(
+        0.5,
+        "what neighbouring moments, and other cameras whose poses are known, each count in that score beside 1 for the own image; "
+        "0: every image alone, as in the published networks",
+        at_least=0.0,
+        at_most=10.0,
+    )
     nms: int = setting(
         3,
         "side of the neighbourhood in which only the strongest head stays: odd, 2 or 4 [patches]; nano goes by distance instead",

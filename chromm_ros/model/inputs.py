@@ -34,6 +34,12 @@ from chromm_ros.records import Frame, Window
 class Views:
     """What is known of the F frames of a window apart from their pixels."""
 
+    step: Int[Tensor, "F"]
+    """Index of their time step."""
+    view: Int[Tensor, "F"]
+    """Index of their camera."""
+    seconds: Float[Tensor, "F"]
+    """When they were seen, after the first of them."""
     image_size: Float[Tensor, "F 2"]
     """Width and height of the original images."""
     scene_from_image: Float[Tensor, "F 3 3"]
@@ -77,10 +83,6 @@ class Batch:
 
     frames: tuple[Frame, ...]
     """The F frames, by step, then by camera."""
-    step: Int[Tensor, "F"]
-    """Index of their time step."""
-    view: Int[Tensor, "F"]
-    """Index of their camera."""
     scene_images: UInt8[Tensor, "F 3 H W"]
     """RGB for the scene branch."""
     human_images: UInt8[Tensor, "F 3 S S"]
@@ -124,11 +126,9 @@ class InputMaker:
         self._ready = {(id(frame), *size): entry for frame, entry in zip(frames, ready, strict=True)}
         return Batch(
             frames=frames,
-            step=torch.tensor([step for step, _, _ in present]),
-            view=torch.tensor([view for _, view, _ in present]),
             scene_images=torch.stack([entry.scene for entry in ready]),
             human_images=torch.stack([entry.human for entry in ready]),
-            views=self._views(frames, size, [entry.depth for entry in ready]),
+            views=self._views(present, size, [entry.depth for entry in ready]),
         )
 
     def _take(self, frame: Frame, size: tuple[int, int]) -> _Ready:
@@ -150,7 +150,9 @@ class InputMaker:
         source = ref(frame, lambda _: self._ready.pop(key, None))  # who asks once, as the library does, pays for no memory
         return _Ready(source, resize(image, *size, "lanczos", exact=self.exact), human, depth)
 
-    def _views(self, frames: tuple[Frame, ...], size: tuple[int, int], depths: list[Tensor | None]) -> Views:
+    def _views(self, present: list[tuple[int, int, Frame]], size: tuple[int, int], depths: list[Tensor | None]) -> Views:
+        steps, cameras, frames = zip(*present, strict=True)
+        stamps = np.array([frame.stamp_ns for frame in frames], np.int64)
         sizes = [(frame.image.shape[1], frame.image.shape[0]) for frame in frames]
         poses = [frame.world_from_cam for frame in frames]
         # Float32 knows a place on the globe to half a metre, but the way from camera to camera exactly: the world is left before the cast.
@@ -159,6 +161,9 @@ class InputMaker:
         first_from_world = se3.inverse(first)
         empty = torch.zeros(size[1], size[0])
         return Views(
+            step=torch.tensor(steps),
+            view=torch.tensor(cameras),
+            seconds=torch.from_numpy(((stamps - stamps.min()) * 1e-9).astype(np.float32)),
             image_size=torch.tensor(sizes, dtype=torch.float32),
             scene_from_image=_stack([scene_from_image(*pair, *size) for pair in sizes]),
             human_from_image=_stack([human_from_image(*pair, self.human_size) for pair in sizes]),

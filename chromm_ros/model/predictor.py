@@ -61,7 +61,7 @@ class Predictor:
             hold_in_half(self.network)
         if options.compile:
             compile_blocks(self.network.blocks())
-        self._picking = Picking(options.score_min, options.nms, options.max_people)
+        self._picking = Picking(options.score_min, options.nms, options.max_people, options.support)
         self._make = InputMaker(config.scene.pixels, config.human.image_size, exact=options.exact_resize)
         self._cache: FeatureCache | None = FeatureCache() if options.cache_features else None
         self._warned = False
@@ -206,8 +206,8 @@ def to_prediction(batch: Batch, output: Output, device: torch.device) -> Predict
     """The network's output as the record that leaves `model`."""
     scene, bodies, found = output.scene, output.bodies, output.found
     return Prediction(
-        step=batch.step.to(device),
-        view=batch.view.to(device),
+        step=batch.views.step.to(device),
+        view=batch.views.view.to(device),
         image_size=batch.views.image_size.to(device).long(),
         intrinsics=output.intrinsics,
         world_from_cam=scene.world_from_cam[0],

@@ -137,8 +137,13 @@ def batch_of(clips: Sequence[Sequence[Moment]], config: NetworkConfig, knowledge
     depth = torch.from_numpy(np.concatenate([scene.depth for scene in scenes]))
     known = torch.tensor(told).repeat_interleave(count, 0)  # (F, 3)
     true = _tensor(np.concatenate([scene.intrinsics for scene in scenes]))
-    frames = len(images)
+    frames, cameras = len(images), len(clips[0][0].images)
     views = Views(
+        step=torch.arange(len(clips[0])).repeat_interleave(cameras).repeat(len(clips)),
+        view=torch.arange(cameras).repeat(frames // cameras),
+        seconds=_tensor(
+            np.array([1e-9 * (moment.stamp_ns - clip[0].stamp_ns) for clip in clips for moment in clip])
+        ).repeat_interleave(cameras),
         image_size=torch.tensor([[width, height]], dtype=torch.float32).expand(frames, 2),
         scene_from_image=_tensor(scene_from_image(width, height, *size)).expand(frames, 3, 3),
         human_from_image=_tensor(human_from_image(width, height, side)).expand(frames, 3, 3),

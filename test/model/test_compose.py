@@ -56,6 +56,7 @@ def views(frames: int) -> Views:
     """Images that both branches take as they are, known cameras."""
     same, yes = torch.eye(3).expand(frames, 3, 3), torch.ones(frames, dtype=torch.bool)
     return Views(
+        step=torch.zeros(frames, dtype=torch.long), view=torch.arange(frames), seconds=torch.zeros(frames),
         image_size=torch.full((frames, 2), float(SIDE)), scene_from_image=same, human_from_image=same, intrinsics=K.expand(frames, 3, 3),
         intrinsics_known=yes, world_from_cam=torch.eye(4).expand(frames, 4, 4), pose_known=~yes, depth=None, depth_known=~yes,
     )  # fmt: skip  # one field after the other

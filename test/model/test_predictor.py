@@ -70,7 +70,7 @@ def test_order_of_the_frames_does_not_matter(predictor: Predictor) -> None:
     order = torch.tensor([4, 0, 5, 2, 1, 3])
     views = replace(batch.views, **{name: value[order] for name, value in vars(batch.views).items() if value is not None})
     shuffled = replace(
-        batch, frames=tuple(batch.frames[i] for i in order), step=batch.step[order], view=batch.view[order],
+        batch, frames=tuple(batch.frames[i] for i in order),
         scene_images=batch.scene_images[order], human_images=batch.human_images[order], views=views,
     )  # fmt: skip  # five fields
     straight, mixed = predictor.infer(batch), predictor.infer(shuffled)

@@ -69,8 +69,8 @@ def test_intrinsics_go_with_the_pixels(size: tuple[int, int], point: tuple[float
 
 def test_only_frames_that_are_present_by_step_then_camera() -> None:
     batch = InputMaker(21168, 224, exact=False)(without(window([(64, 48)] * 3, 2), (0, 1), (1, 2)))
-    assert batch.step.tolist() == [0, 0, 1, 1]
-    assert batch.view.tolist() == [0, 2, 0, 1]
+    assert batch.views.step.tolist() == [0, 0, 1, 1]
+    assert batch.views.view.tolist() == [0, 2, 0, 1]
     assert [frame.camera for frame in batch.frames] == ["cam0", "cam2", "cam0", "cam1"]
 
 

@@ -41,8 +41,8 @@ def load(name_or_path: str | Path = "", **options: Any) -> "Model":
             branch; the rest is untrained, and `Model.weights` says so. For people from published weights give both: `load(mode="compose", scene_weights="pi3x",
             human_weights="multiHMR_896_L")`.
         options: fields of `model.config.ModelOptions`, for example `device="cuda:0"`, `score_min=0.2`, `smplx_dir="~/smplx"`.
-            `cache_features` changes nothing here: images are new at every call. `support` is 0 unless given: nobody says that the
-            images are of one moment.
+            `cache_features` changes nothing here: images are new at every call. `support` is 0 unless given: with it, all images count
+            as those of one moment.
 
     Raises:
         ConfigError: if an option is unknown, has no such value or contradicts the weights.

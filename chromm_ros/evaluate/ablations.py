@@ -125,6 +125,7 @@ def _question(variant: Variant) -> tuple[Any, ...]:
 
 
 def _changed(config: ChrommConfig, variant: Variant) -> ChrommConfig:
+    assert set(variant.settings.get("model", {})) <= {"support"}, "the network is loaded already"
     changes = {name: replace(getattr(config, name), **values) for name, values in variant.settings.items()}
     return replace(config, **changes)
 

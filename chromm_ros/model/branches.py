@@ -41,6 +41,11 @@ class Picking:
         """Lowest score by the own image alone that may yet count."""
         return min(self.score_min, WEAK) if self.support else self.score_min
 
+    @property
+    def most(self) -> int:
+        """Most heads of one image by the own image alone, so that one of equals is not cut here and there in turn."""
+        return 2 * self.max_people if self.support else self.max_people
+
 
 USUAL = Picking()
 """What holds where nobody says otherwise."""
@@ -76,13 +81,16 @@ class Sight:
     def supported(self, views: Views, picking: Picking) -> "Sight":
         """Only the people who are strong enough by all images together, with the scores that they have by these."""
         image = self.found.image
-        depth = median_depth(self.scene.local_points[0, ..., 2], image, self.head_scene).clamp(min=NEAREST)
-        head = back_project(self.head_pixel, depth, self.intrinsics[image])
-        score = supported(self.found, self.head_pixel, head, self.intrinsics, views, picking.support)
-        stay = score >= picking.score_min
+        depth = self.scene.local_points[0, ..., 2]
+        at_head = median_depth(depth, image, self.head_scene).clamp(min=NEAREST)
+        head = back_project(self.head_pixel, at_head, self.intrinsics[image])
+        poses = self.scene.world_from_cam[0]
+        score = supported(self.found, self.head_pixel, head, depth, poses, self.intrinsics, views, picking.support)
+        found = replace(self.found, score=score)
+        stay = ((score >= picking.score_min) & strongest_per_image(found, picking.max_people)).nonzero()[:, 0]
         return replace(
             self,
-            found=replace(self.found, score=score)[stay],
+            found=found[stay],
             head_human=self.head_human[stay],
             head_pixel=self.head_pixel[stay],
             head_scene=self.head_scene[stay],
@@ -171,4 +179,5 @@ class Branches(nn.Module):
         """Heads that may be strong enough, strongest in their neighbourhood and on the image, not on its border."""
         found, pixel = self.human.find(human, picking.lowest, picking.nms)
         pixel = move_pixels(torch.linalg.inv(views.human_from_image)[found.image], pixel)
-        return strongest_per_image(found[inside(pixel, views.image_size[found.image])], picking.max_people)
+        found = found[inside(pixel, views.image_size[found.image])]
+        return found[strongest_per_image(found, picking.most)]

@@ -219,8 +219,8 @@ class ModelOptions(Settings):
     score_min: float = setting(0.3, "lowest score of a head that counts", at_least=0.0, at_most=1.0)
     support: float = setting(
         0.5,
-        "what neighbouring moments, and other cameras whose poses are known, each count in that score beside 1 for the own image; "
-        "0: every image alone, as in the published networks",
+        "what the moments within 0.25 s, and other cameras whose poses and intrinsics are known, each count in that score beside 1 for "
+        "the own image; 0: every image alone, as in the published networks",
         at_least=0.0,
         at_most=10.0,
     )

@@ -110,9 +110,9 @@ def strongest_around(found: Detections, pixel: Float[Tensor, "K 2"], apart: floa
     return ~(stronger & (torch.cdist(pixel, pixel) < apart)).any(1)
 
 
-def strongest_per_image(found: Detections, most: int) -> Detections:
-    """At most `most` heads of each image, the strongest; the order by place stays."""
-    return found[((found.image[:, None] == found.image) & _before(found)).sum(1) < most]
+def strongest_per_image(found: Detections, most: int) -> Bool[Tensor, "K"]:
+    """Which heads are among the `most` strongest of their image; of equals the first."""
+    return ((found.image[:, None] == found.image) & _before(found)).sum(1) < most
 
 
 def _before(found: Detections) -> Bool[Tensor, "K K"]:

@@ -7,11 +7,16 @@ as well (`WEAK`), and the logit l of each becomes
     (l + w m + w c) / (1 + w + w)
 
 with m the mean over the neighbouring moments and c that over the other cameras into whose images the head falls, each of the best logit
-there that supports it, `ABSENT` where none does; what nobody can say falls away. A head elsewhere supports at most one of an image, the
-nearest, so no second detection of somebody gains by the first. All this is asked of detections, before any body is decoded.
+there that supports it, `ABSENT` where none does. Who has nothing to say falls away: a moment in which the head may have left the image, a
+camera that has something nearer before the head, or one whose heads and ours do not meet at all, as where a pose or the scale is
+wrong. A head elsewhere supports at most one of an image, so a second detection of somebody does not gain by the first.
 
-The paper has no such step, nor have the published networks: `ModelOptions.support` 0 is theirs. Measured with `nano` on 24 takes in
-suits, intrinsics and poses known: F1 of heads 0.918 alone, 0.927 with moments, 0.935 with cameras, 0.943 with both.
+This also makes `score_min` stricter for heads that the others contradict: with the default, 0.3 asks for 0.5 in the own image where the
+other moments or the other cameras see nobody, and for 0.69 where both do. From cameras the line of sight is all that counts, and along it a factor:
+where cameras stand at the height of heads, a weak detection that is nobody may lie on the line to somebody else.
+
+The paper has no such step, nor have the published networks: `ModelOptions.support` 0 is theirs. All this is asked of detections, before
+any body is decoded.
 """
 
 import math
@@ -26,25 +31,33 @@ from chromm_ros.model.pinhole import NEAREST, inside, project
 from chromm_ros.model.scene_heads import without_autocast
 
 WEAK = 0.1
-"""Lowest score by the own image alone; what is below gains too little to be worth the time."""
+"""Lowest score by the own image alone: with lower ones more would be found, and decoded in vain, for hardly a better F1."""
+SURE = 0.3
+"""Score of a detection that is somebody if cameras agree at all."""
 ABSENT = -2.5
 """Logit where a head should be and none is found: a score of 0.08."""
 REACH_S = 0.25
 """How far in time other moments say something, seconds."""
-STRAY, STRAY_S = 0.05, 0.1
-"""How far a head moves in the image, as a share of its longer side, in so many seconds; with the root of the time."""
-GAP_M = 0.15
-"""Nearest distance of the lines of sight of one head from two cameras, metres."""
+JITTER = 0.02
+"""How far the detection of a head that stays may move, as a share of the image's longer side."""
+SPEED_MPS = 1.5
+"""How fast a head moves on top of that, and of what the camera does, metres a second."""
+GAP_M, GAP_SHARE = 0.1, 0.02
+"""Nearest distance of the lines of sight of one head from two cameras, metres, and how it grows with the distance from them."""
 FACTOR = 2.0
 """By which the scene's depth may be wrong at a head, up and down."""
 PARALLEL = 1e-3
-"""Squared sine of the angle (2 degrees) below which lines of sight no more tell where they meet: a pixel of a small image moves it far."""
+"""Squared sine of the angle (2 degrees) between lines of sight at which the depth says as much of where they meet as the lines do."""
+LEAN = 0.25
+"""How much nearer a head counts to those who may support it per unit of its own logit; the farthest that is allowed counts 1 to 3."""
 
 
 def supported(
     found: Detections,
     pixel: Float[Tensor, "P 2"],
     head: Float[Tensor, "P 3"],
+    depth: Float[Tensor, "F H W"],
+    poses: Float[Tensor, "F 4 4"],
     intrinsics: Float[Tensor, "F 3 3"],
     views: Views,
     weight: float,
@@ -52,10 +65,12 @@ def supported(
     """Scores in [0, 1] of P heads by their own images, other moments and other cameras.
 
     Args:
-        found: the heads, in the order of their images, with the scores by these alone.
+        found: the heads, sorted by image, with the scores by these alone.
         pixel: of the heads in the original images.
         head: of the heads in their cameras, metres by the scene's depth.
-        intrinsics: of the F frames, original pixels.
+        depth: of the scene, metres along z, at its input.
+        poses: world_from_cam of the F frames as the network sees them, for cameras that move and are not known.
+        intrinsics: of the frames, original pixels.
         views: when and by which camera the frames were seen, and whose poses are known.
         weight: of the other moments, and of the other cameras, beside 1 of the own image.
     """
@@ -66,13 +81,14 @@ def supported(
         own = found.score.float().logit()
         logit = torch.where(table >= 0, own[table], -torch.inf)
         heads = table.clamp(min=0)
-        moments = _moments(logit, pixel[heads], views)
-        cameras = _cameras(logit, head.float()[heads], intrinsics, views)
+        pixels, places = pixel.float()[heads], head.float()[heads]
         total, weights = own, torch.ones_like(own)
-        for said, asked in (moments, cameras):
-            here, there = said[table >= 0], asked[table >= 0]  # the order of the table is that of the heads
-            total = total + weight * torch.where(there, here, 0.0)
-            weights = weights + weight * there
+        for said, told in (
+            _moments(logit, pixels, places, poses.float(), intrinsics, views),
+            _cameras(logit, places, depth, intrinsics, views),
+        ):
+            total = total + weight * said[table >= 0]  # the order of the table is that of the heads
+            weights = weights + weight * told[table >= 0]
         return (total / weights).sigmoid()
 
 
@@ -86,75 +102,122 @@ def _places(image: Int[Tensor, "P"], frames: int) -> Int[Tensor, "F M"]:
 
 
 def _moments(
-    logit: Float[Tensor, "F M"], pixel: Float[Tensor, "F M 2"], views: Views
+    logit: Float[Tensor, "F M"],
+    pixel: Float[Tensor, "F M 2"],
+    head: Float[Tensor, "F M 3"],
+    poses: Float[Tensor, "F 4 4"],
+    intrinsics: Float[Tensor, "F 3 3"],
+    views: Views,
 ) -> tuple[Float[Tensor, "F M"], Bool[Tensor, "F M"]]:
-    """What neighbouring moments of the same camera say, and of whom they say anything."""
+    """What neighbouring moments of the same camera say, and of whom they say anything.
+
+    A head is looked for where it was in the image, and where it comes to lie if the camera moved as its known poses say, or else the
+    network's: a network that does not know better makes nothing worse where the camera stands.
+    """
     apart = (views.seconds[:, None] - views.seconds).abs()
-    mine, other = ((views.view[:, None] == views.view) & (apart > 0) & (apart <= REACH_S)).nonzero(as_tuple=True)
-    stray = STRAY * views.image_size[mine].amax(-1) * (apart[mine, other] / STRAY_S).sqrt()
-    away = (pixel[mine][:, :, None] - pixel[other][:, None]).norm(dim=-1)  # (N, M, M)
-    best = _claimed(torch.where(away < stray[:, None, None], away, torch.inf), logit[mine], logit[other])
-    return _mean(best, torch.ones_like(best, dtype=torch.bool), mine, len(logit))
+    same = (views.view[:, None] == views.view) & (views.image_size[:, None] == views.image_size).all(-1)
+    mine, other = (same & (apart > 0) & (apart <= REACH_S)).nonzero(as_tuple=True)
+    known = (views.pose_known[mine] & views.pose_known[other])[:, None, None]
+    there = torch.where(
+        known, _seen_from(views.world_from_cam[other], views.world_from_cam[mine], head[mine]),
+        _seen_from(poses[other], poses[mine], head[mine]),
+    )  # fmt: skip  # one way below the other
+    size, matrix = views.image_size[mine][:, None], intrinsics[mine][:, None]
+    moved = project(there, matrix)
+    focal = matrix.diagonal(dim1=-2, dim2=-1)[..., :2].mean(-1)
+    reach = JITTER * size.amax(-1) + SPEED_MPS * apart[mine, other][:, None] * focal / head[mine][..., 2].clamp(
+        min=NEAREST
+    )  # (N, M)
+    away = torch.minimum(_between(pixel[mine], pixel[other]), _between(moved, pixel[other])) / reach[..., None]
+    best = _claimed(torch.where(away < 1.0, away, torch.inf), logit[mine], logit[other])
+    stays = [inside(at + s * reach[..., None], size) for at in (pixel[mine], moved) for s in (-1.0, 1.0)]
+    return _mean(best, torch.stack(stays).all(0), mine, len(logit))
 
 
 def _cameras(
     logit: Float[Tensor, "F M"],
     head: Float[Tensor, "F M 3"],
+    depth: Float[Tensor, "F H W"],
     intrinsics: Float[Tensor, "F 3 3"],
     views: Views,
 ) -> tuple[Float[Tensor, "F M"], Bool[Tensor, "F M"]]:
     """What other known cameras of the same moment say, and of whom they say anything.
 
-    Two heads may be one where their lines of sight pass one another within `GAP_M`, at distances from both cameras that the depths there
-    allow. Where the lines are as good as parallel, the depth says where along the first line.
+    Two heads may be one where their lines of sight pass one another nearly, at distances from both cameras that the depths there allow.
+    Where the lines are as good as parallel, the depth says where along the first line.
     """
     known = views.pose_known & views.intrinsics_known
     together = (views.step[:, None] == views.step) & (views.view[:, None] != views.view) & known[:, None] & known
     mine, other = together.nonzero(as_tuple=True)
-    turn, place = views.world_from_cam[:, :3, :3], views.world_from_cam[:, :3, 3]
-    back = turn[other].mT[:, None]  # into the other camera, in which everything is from here on
-    origin = _turned(back, (place[mine] - place[other])[:, None])  # (N, 1, 3)
-    toward = _turned(back, _turned(turn[mine][:, None], head[mine]))  # (N, M, 3)
-    there = origin + toward
-    length, far = toward.norm(dim=-1), head[other].norm(dim=-1)
-    ray, line = (toward / length[..., None])[:, :, None], (head[other] / far[..., None])[:, None]  # (N, M, 1, 3), (N, 1, M, 3)
+    there = _seen_from(views.world_from_cam[other], views.world_from_cam[mine], head[mine])  # (N, M, 3), as all from here on
+    origin = _seen_from(views.world_from_cam[other], views.world_from_cam[mine], torch.zeros_like(head[mine][:, :1]))
+    toward = there - origin
+    distance, distance_other = toward.norm(dim=-1)[..., None], head[other].norm(dim=-1)[:, None]  # (N, M, 1), (N, 1, M)
+    ray, line = toward[:, :, None] / distance[..., None], head[other][:, None] / distance_other[..., None]
     cosine = (ray * line).sum(-1)
     along, across = -(origin[:, None] * ray).sum(-1), -(origin[:, None] * line).sum(-1)
-    reach = (along - cosine * across + PARALLEL * length[..., None]) / (1.0 - cosine * cosine + PARALLEL)
+    reach = (along - cosine * across + PARALLEL * distance) / (1.0 - cosine * cosine + PARALLEL)
     point = origin[:, None] + reach[..., None] * ray  # (N, M, M, 3), on the line of sight where it is nearest to the other
-    depth = (point * line).sum(-1)
-    gap = (point - depth[..., None] * line).norm(dim=-1)
-    pairs = ((reach, length[..., None]), (depth, far[:, None]))
-    first, second = ((by_lines.clamp(min=1e-6) / by_scene).log() / math.log(FACTOR) for by_lines, by_scene in pairs)
-    fits = (gap < GAP_M) & (first.abs() < 1.0) & (second.abs() < 1.0)
-    cost = torch.where(fits, (gap / GAP_M) ** 2 + first**2 + second**2, torch.inf)
-    best = _claimed(cost, logit[mine], logit[other])
-    in_view = (there[..., 2] > NEAREST) & inside(project(there, intrinsics[other][:, None]), views.image_size[other][:, None])
-    return _mean(best, in_view | (best > -torch.inf), mine, len(logit))
+    reach_other = (point * line).sum(-1)
+    gap = (point - reach_other[..., None] * line).norm(dim=-1) / (GAP_M + GAP_SHARE * distance)
+    wrong = [
+        (by_lines / by_scene).log() / math.log(FACTOR)
+        for by_lines, by_scene in ((reach, distance), (reach_other, distance_other))
+    ]
+    fits = (gap < 1.0) & (wrong[0].abs() < 1.0) & (wrong[1].abs() < 1.0)  # false behind a camera, where the logarithm is NaN
+    best = _claimed(torch.where(fits, gap**2 + wrong[0] ** 2 + wrong[1] ** 2, torch.inf), logit[mine], logit[other])
+    seen = best > -torch.inf
+    sure = math.log(SURE / (1.0 - SURE))
+    meet = seen.any(1) | (logit[mine] < sure).all(1) | (logit[other] < sure).all(1)
+    return _mean(best, seen | (_in_sight(there, depth, intrinsics, views, other) & meet[:, None]), mine, len(logit))
+
+
+def _in_sight(
+    point: Float[Tensor, "N M 3"],
+    depth: Float[Tensor, "F H W"],
+    intrinsics: Float[Tensor, "F 3 3"],
+    views: Views,
+    frame: Int[Tensor, "N"],
+) -> Bool[Tensor, "N M"]:
+    """Whether points in frames' cameras lie in their images, with nothing much nearer before them."""
+    pixel, z = project(point, intrinsics[frame][:, None]), point[..., 2]
+    size = views.image_size[frame][:, None]
+    limit = torch.tensor((depth.shape[2] - 1, depth.shape[1] - 1), device=depth.device)
+    column, row = (pixel / size * (limit + 1)).nan_to_num().long().clamp(min=0).minimum(limit).unbind(-1)
+    return (z > NEAREST) & inside(pixel, size) & (depth[frame[:, None], row, column] * FACTOR > z)
+
+
+def _seen_from(
+    other: Float[Tensor, "N 4 4"], mine: Float[Tensor, "N 4 4"], points: Float[Tensor, "N M 3"]
+) -> Float[Tensor, "N M 3"]:
+    """Points in a camera as another one sees them; both poses are world_from_cam."""
+    way = (other[:, :3, :3].mT * (mine[:, :3, 3] - other[:, :3, 3])[:, None]).sum(-1)
+    turn = (other[:, :3, :3].mT[..., None] * mine[:, None, :3, :3]).sum(-2)
+    moved: Tensor = (turn[:, None] * points[:, :, None]).sum(-1) + way[:, None]
+    return moved
+
+
+def _between(one: Float[Tensor, "N M 2"], other: Float[Tensor, "N M 2"]) -> Float[Tensor, "N M M"]:
+    """Distances from each pixel of one to each of another."""
+    apart: Tensor = one[:, :, None] - other[:, None]
+    return apart.square().sum(-1).sqrt()
 
 
 def _claimed(cost: Float[Tensor, "N M M"], mine: Float[Tensor, "N M"], other: Float[Tensor, "N M"]) -> Float[Tensor, "N M"]:
     """The best logit of those in another frame that support each head of a frame, over N pairs; -inf where there are none.
 
-    Each supports the head to which it costs least, if any does not cost infinitely much.
+    Each supports the one to which it costs least, if any does not cost infinitely much; a likely head costs less by `LEAN`.
     """
-    cost = torch.where((mine > -torch.inf)[:, :, None], cost, torch.inf)
-    least, whom = cost.min(1)
+    least, whom = (cost - LEAN * mine[:, :, None]).min(1)  # infinite where there is nobody
     said = torch.where(least < torch.inf, other, -torch.inf)
     return torch.full_like(mine, -torch.inf).scatter_reduce(1, whom, said, "amax")
 
 
 def _mean(
-    best: Float[Tensor, "N M"], asked: Bool[Tensor, "N M"], frame: Int[Tensor, "N"], frames: int
+    best: Float[Tensor, "N M"], told: Bool[Tensor, "N M"], frame: Int[Tensor, "N"], frames: int
 ) -> tuple[Float[Tensor, "F M"], Bool[Tensor, "F M"]]:
-    """Mean over the pairs of each frame that say anything, and whether any does."""
-    said = torch.where(asked, torch.where(best > -torch.inf, best, ABSENT), 0.0)
-    total = best.new_zeros(frames, best.shape[1]).index_add(0, frame, said)
-    count = best.new_zeros(frames, best.shape[1]).index_add(0, frame, asked.to(best.dtype))
+    """Mean over the pairs of each frame that tell anything (0 where none does), and whether any does."""
+    told = told | (best > -torch.inf)
+    total = best.new_zeros(frames, best.shape[1]).index_add(0, frame, torch.where(told, best.clamp(min=ABSENT), 0.0))
+    count = best.new_zeros(frames, best.shape[1]).index_add(0, frame, told.to(best.dtype))
     return total / count.clamp(min=1.0), count > 0
-
-
-def _turned(rotation: Float[Tensor, "*#B 3 3"], vectors: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B 3"]:
-    """Vectors after a rotation."""
-    turned: Tensor = (rotation * vectors[..., None, :]).sum(-1)
-    return turned

@@ -56,7 +56,7 @@ class AssociationConfig(Settings):
         choices=tuple(WEIGHTS),
     )
     depth_tolerance: float = setting(
-        0.2,
+        0.3,
         "noise of depths that is forgiven along both cameras' lines of sight, as a share of the distance; 0: none, as in the paper",
         at_least=0.0,
     )

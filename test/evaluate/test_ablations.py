@@ -75,6 +75,23 @@ def test_a_remembered_answer_is_that_of_its_window(predictor: Predictor, takes: 
         np.testing.assert_array_equal(said.points, predictor.infer(predictor.prepare(window)).points)
 
 
+def test_heads_are_found_by_all_images_or_by_each_alone(takes: list[Clip]) -> None:
+    """One network, asked twice."""
+    names = {"all images": {}, "alone": {"model": {"support": 0.0}}, "more": {"model": {"support": 2.0}}}
+    group = Group(
+        "heads", "head F1", tuple(Variant(name, views=2, steps=2, settings=settings) for name, settings in names.items())
+    )
+    options = ModelOptions(device="cpu")
+    predictor = Predictor(options)
+    lines = [line for line in ablate(ChrommConfig(model=options), predictor, takes, (group,)) if line is not None]
+    assert [line.config["model"]["support"] for line in lines] == [0.5, 0.0, 2.0]
+    asked = window_of(takes[0], Told())
+    scores = [Remembered(predictor, support).infer(predictor.prepare(asked)).person_score for support in (0.5, 0.0, 2.0)]
+    alone = Predictor(replace(options, support=0.0)).infer(predictor.prepare(asked)).person_score
+    np.testing.assert_array_equal(scores[1], alone)
+    assert all(len(one) != len(alone) or bool((one != alone).any()) for one in (scores[0], scores[2]))
+
+
 def test_the_first_cameras_of_a_take_are_the_take_with_fewer(takes: list[Clip]) -> None:
     one = seen_by(takes[0], 1)
     for moment, whole in zip(one, takes[0], strict=True):

@@ -7,8 +7,8 @@ CHROMM (arXiv 2603.12789) compares people a and b of two cameras at the same tim
 (metres, mean over joints; ours are the 22 of the body, since fingers say nothing about who it is), assigns them per pair of cameras by
 the Hungarian method and cuts at a threshold. Ours, and no part of the paper: what J_a and J_b are apart along either camera's line of
 sight counts less, the farther the more (`association.depth_tolerance`), for pixels are sure and depths are not. On planted worlds with
-depths 13 % off, about those of `nano`, pairs of one person are found with an F1 of 99 % (4 people) and 93 % (8), and without it with 84
-and 70 %; at the fitted noise it costs 1 % of 8 people's, at three times that it wins 1 to 3 %.
+depths 13 % off, about those of `nano`, pairs of one person are found with an F1 of 98 % (4 people) and 94 % (8), and without it with 82
+and 67 %; at the fitted noise it costs 0.3 %, at three times that it wins 1 (4 people) and 5 % (8).
 
 Three things make that one answer over all cameras and over time:
 

@@ -126,9 +126,8 @@ def _moments(
     size, matrix = views.image_size[mine][:, None], intrinsics[mine][:, None]
     moved = project(there, matrix)
     focal = matrix.diagonal(dim1=-2, dim2=-1)[..., :2].mean(-1)
-    reach = JITTER * size.amax(-1) + SPEED_MPS * apart[mine, other][:, None] * focal / head[mine][..., 2].clamp(
-        min=NEAREST
-    )  # (N, M)
+    walked = SPEED_MPS * apart[mine, other][:, None] * focal / head[mine][..., 2].clamp(min=NEAREST)
+    reach = JITTER * size.amax(-1) + walked  # (N, M), pixels
     away = torch.minimum(_between(pixel[mine], pixel[other]), _between(moved, pixel[other])) / reach[..., None]
     best = _claimed(torch.where(away < 1.0, away, torch.inf), logit[mine], logit[other])
     stays = [inside(at + s * reach[..., None], size) for at in (pixel[mine], moved) for s in (-1.0, 1.0)]

@@ -216,7 +216,12 @@ class ModelOptions(Settings):
         "centred: fx and fy; free: and the principal point, for cropped images",
         choices=("robust", "centred", "free"),
     )
-    score_min: float = setting(0.3, "lowest score of a head that counts", at_least=0.0, at_most=1.0)
+    score_min: float = setting(
+        0.3,
+        "lowest score of a head that counts; where all others look and see nobody (`support`), 0.3 asks for 0.69 in the own image",
+        at_least=0.0,
+        at_most=1.0,
+    )
     support: float = setting(
         0.5,
         "what the moments within 0.25 s, and other cameras whose poses and intrinsics are known, each count in that score beside 1 for "

@@ -50,7 +50,8 @@ FACTOR = 2.0
 PARALLEL = 1e-3
 """Squared sine of the angle (2 degrees) between lines of sight at which the depth says as much of where they meet as the lines do."""
 LEAN = 0.25
-"""How much nearer a head counts to those who may support it per unit of its own logit; the farthest that is allowed counts 1 to 3."""
+"""By how much a likely head is preferred where one elsewhere may support two: a logit higher by 1 makes up for a quarter of the distance in
+the image, or of the gap between lines, that is allowed."""
 
 
 def supported(

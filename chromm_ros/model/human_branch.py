@@ -115,6 +115,12 @@ def strongest_per_image(found: Detections, most: int) -> Bool[Tensor, "K"]:
     return ((found.image[:, None] == found.image) & _before(found)).sum(1) < most
 
 
+def places_in_image(image: Int[Tensor, "P"], images: int) -> tuple[Int[Tensor, "P"], Int[Tensor, "F"]]:
+    """Place of each of the P people, sorted by image, among those of its image, and how many each of the F images has."""
+    count = image.bincount(minlength=images)
+    return torch.arange(len(image), device=image.device) - (count.cumsum(0) - count)[image], count
+
+
 def _before(found: Detections) -> Bool[Tensor, "K K"]:
     """Which detection (column) is stronger than which (row), or as strong and earlier."""
     first = torch.arange(len(found.score), device=found.score.device)

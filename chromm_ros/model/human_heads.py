@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from chromm_ros.model.config import HumanConfig
-from chromm_ros.model.human_branch import Detections, HumanBranch, at_patch, camera_embedding
+from chromm_ros.model.human_branch import Detections, HumanBranch, at_patch, camera_embedding, places_in_image
 from chromm_ros.model.scene_heads import in_float32
 
 ROTATIONS = 53
@@ -102,8 +102,7 @@ class PeopleLayers(nn.Module):
         if not len(image):
             return queries
         images, row = image.unique(return_inverse=True)  # rows of the padded batch
-        count = row.bincount(minlength=len(images))
-        slot = torch.arange(len(row), device=row.device) - (count.cumsum(0) - count)[row]  # people come sorted by image
+        slot, count = places_in_image(row, len(images))
         x = queries.new_zeros(len(images), int(count.max()), queries.shape[1])
         x[row, slot] = queries
         mask = (torch.arange(x.shape[1], device=row.device) < count[:, None])[:, None, None]

@@ -26,9 +26,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from chromm_ros.model.human_branch import Detections
+from chromm_ros.model.human_branch import Detections, places_in_image
 from chromm_ros.model.inputs import Views
 from chromm_ros.model.pinhole import NEAREST, inside, project
+from chromm_ros.model.rope import invert_rigid
 from chromm_ros.model.scene_heads import without_autocast
 
 WEAK = 0.1
@@ -49,6 +50,8 @@ FACTOR = 2.0
 """By which the scene's depth may be wrong at a head, up and down."""
 PARALLEL = 1e-3
 """Squared sine of the angle (2 degrees) between lines of sight at which the depth says as much of where they meet as the lines do."""
+EXACT = "donot_use_mm_for_euclid_dist"
+"""How `torch.cdist` measures: by products of matrices, its way with many, pixels would come out rounded."""
 LEAN = 0.25
 """By how much a likely head is preferred where one elsewhere may support two: a logit higher by 1 makes up for a quarter of the distance in
 the image, or of the gap between lines, that is allowed."""
@@ -96,8 +99,7 @@ def supported(
 
 def _places(image: Int[Tensor, "P"], frames: int) -> Int[Tensor, "F M"]:
     """Index of the heads of each frame, -1 beyond the last."""
-    count = image.bincount(minlength=frames)
-    slot = torch.arange(len(image), device=image.device) - (count.cumsum(0) - count)[image]
+    slot, count = places_in_image(image, frames)
     table = torch.full((frames, int(count.max())), -1, device=image.device)
     table[image, slot] = torch.arange(len(image), device=image.device)
     return table
@@ -120,16 +122,14 @@ def _moments(
     same = (views.view[:, None] == views.view) & (views.image_size[:, None] == views.image_size).all(-1)
     mine, other = (same & (apart > 0) & (apart <= REACH_S)).nonzero(as_tuple=True)
     known = (views.pose_known[mine] & views.pose_known[other])[:, None, None]
-    there = torch.where(
-        known, _seen_from(views.world_from_cam[other], views.world_from_cam[mine], head[mine]),
-        _seen_from(poses[other], poses[mine], head[mine]),
-    )  # fmt: skip  # one way below the other
+    other_from_mine = torch.where(known, _between(views.world_from_cam, other, mine), _between(poses, other, mine))
     size, matrix = views.image_size[mine][:, None], intrinsics[mine][:, None]
-    moved = project(there, matrix)
+    moved = project(_turned(other_from_mine, head[mine]) + other_from_mine[:, None, :3, 3], matrix)
     focal = matrix.diagonal(dim1=-2, dim2=-1)[..., :2].mean(-1)
     walked = SPEED_MPS * apart[mine, other][:, None] * focal / head[mine][..., 2].clamp(min=NEAREST)
     reach = JITTER * size.amax(-1) + walked  # (N, M), pixels
-    away = torch.minimum(_between(pixel[mine], pixel[other]), _between(moved, pixel[other])) / reach[..., None]
+    aways = [torch.cdist(at, pixel[other], compute_mode=EXACT) for at in (pixel[mine], moved)]
+    away = torch.minimum(*aways) / reach[..., None]
     best = _claimed(torch.where(away < 1.0, away, torch.inf), logit[mine], logit[other])
     stays = [inside(at + s * reach[..., None], size) for at in (pixel[mine], moved) for s in (-1.0, 1.0)]
     return _mean(best, torch.stack(stays).all(0), mine, len(logit))
@@ -150,9 +150,9 @@ def _cameras(
     known = views.pose_known & views.intrinsics_known
     together = (views.step[:, None] == views.step) & (views.view[:, None] != views.view) & known[:, None] & known
     mine, other = together.nonzero(as_tuple=True)
-    there = _seen_from(views.world_from_cam[other], views.world_from_cam[mine], head[mine])  # (N, M, 3), as all from here on
-    origin = _seen_from(views.world_from_cam[other], views.world_from_cam[mine], torch.zeros_like(head[mine][:, :1]))
-    toward = there - origin
+    other_from_mine = _between(views.world_from_cam, other, mine)
+    origin, toward = other_from_mine[:, None, :3, 3], _turned(other_from_mine, head[mine])  # (N, 1, 3), (N, M, 3)
+    there = origin + toward
     distance, distance_other = toward.norm(dim=-1)[..., None], head[other].norm(dim=-1)[:, None]  # (N, M, 1), (N, 1, M)
     ray, line = toward[:, :, None] / distance[..., None], head[other][:, None] / distance_other[..., None]
     cosine = (ray * line).sum(-1)
@@ -170,7 +170,7 @@ def _cameras(
     seen = best > -torch.inf
     sure = math.log(SURE / (1.0 - SURE))
     meet = seen.any(1) | (logit[mine] < sure).all(1) | (logit[other] < sure).all(1)
-    return _mean(best, seen | (_in_sight(there, depth, intrinsics, views, other) & meet[:, None]), mine, len(logit))
+    return _mean(best, _in_sight(there, depth, intrinsics, views, other) & meet[:, None], mine, len(logit))
 
 
 def _in_sight(
@@ -188,20 +188,14 @@ def _in_sight(
     return (z > NEAREST) & inside(pixel, size) & (depth[frame[:, None], row, column] * FACTOR > z)
 
 
-def _seen_from(
-    other: Float[Tensor, "N 4 4"], mine: Float[Tensor, "N 4 4"], points: Float[Tensor, "N M 3"]
-) -> Float[Tensor, "N M 3"]:
-    """Points in a camera as another one sees them; both poses are world_from_cam."""
-    way = (other[:, :3, :3].mT * (mine[:, :3, 3] - other[:, :3, 3])[:, None]).sum(-1)
-    turn = (other[:, :3, :3].mT[..., None] * mine[:, None, :3, :3]).sum(-2)
-    moved: Tensor = (turn[:, None] * points[:, :, None]).sum(-1) + way[:, None]
-    return moved
+def _between(poses: Float[Tensor, "F 4 4"], other: Int[Tensor, "N"], mine: Int[Tensor, "N"]) -> Float[Tensor, "N 4 4"]:
+    """From the cameras of some frames to those of others; poses are world_from_cam."""
+    return invert_rigid(poses[other]) @ poses[mine]
 
 
-def _between(one: Float[Tensor, "N M 2"], other: Float[Tensor, "N M 2"]) -> Float[Tensor, "N M M"]:
-    """Distances from each pixel of one to each of another."""
-    apart: Tensor = one[:, :, None] - other[:, None]
-    return apart.square().sum(-1).sqrt()
+def _turned(pose: Float[Tensor, "N 4 4"], vectors: Float[Tensor, "N M 3"]) -> Float[Tensor, "N M 3"]:
+    """Vectors after the rotation of poses."""
+    return vectors @ pose[:, :3, :3].mT
 
 
 def _claimed(cost: Float[Tensor, "N M M"], mine: Float[Tensor, "N M"], other: Float[Tensor, "N M"]) -> Float[Tensor, "N M"]:
@@ -217,7 +211,7 @@ def _claimed(cost: Float[Tensor, "N M M"], mine: Float[Tensor, "N M"], other: Fl
 def _mean(
     best: Float[Tensor, "N M"], told: Bool[Tensor, "N M"], frame: Int[Tensor, "N"], frames: int
 ) -> tuple[Float[Tensor, "F M"], Bool[Tensor, "F M"]]:
-    """Mean over the pairs of each frame that tell anything (0 where none does), and whether any does."""
+    """Mean over the pairs of each frame that tell anything (0 where none does), and whether any does; who supports tells."""
     told = told | (best > -torch.inf)
     total = best.new_zeros(frames, best.shape[1]).index_add(0, frame, torch.where(told, best.clamp(min=ABSENT), 0.0))
     count = best.new_zeros(frames, best.shape[1]).index_add(0, frame, told.to(best.dtype))
